@@ -1,0 +1,104 @@
+"""Who did what, when and why, so that nobody can change it unseen?
+
+Every entry's hash covers the entry before it. Personal data stands in the chain only as a salted commitment; salt and
+text are in `audit_private`, so that erasure deletes them and the chain still verifies. What this cannot prove: an
+operator who holds the database *and* the signing key can rewrite everything after the last checkpoint that left the
+machine. `audit_verify.py` checks an export with the standard library alone.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import Connection, insert, select, text
+
+from store.audit_verify import GENESIS, canonical, entry_hash
+from store.tables import AuditCheckpoint, AuditEntry, AuditPrivate, core
+
+_ENTRY, _PRIVATE, _CHECKPOINT = core(AuditEntry), core(AuditPrivate), core(AuditCheckpoint)
+_HEAD = select(_ENTRY.c.seq, _ENTRY.c.hash).order_by(_ENTRY.c.seq.desc()).limit(1)
+_CHAIN_LOCK = 0x706F7374  # one advisory lock for the chain's head on PostgreSQL
+
+
+def append(
+    connection: Connection,
+    now: datetime,
+    actor: str,
+    action: str,
+    subject: str,
+    detail: Mapping[str, Any] | None = None,
+    private: Mapping[str, Any] | None = None,
+) -> int:
+    """Append an entry in the caller's transaction and return its number.
+
+    `detail` is public for ever: ids, states, reason slugs. Addresses, names and quotes go into `private`.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
+    head = connection.execute(_HEAD).one_or_none()
+    seq, previous = (head.seq + 1, head.hash) if head else (1, GENESIS)
+    commitment = ""
+    if private:
+        salt, body = secrets.token_hex(16), canonical(private)
+        commitment = hashlib.sha256(f"{salt}{body}".encode()).hexdigest()
+        connection.execute(insert(_PRIVATE).values(seq=seq, salt=salt, body=body))
+    entry = {
+        "seq": seq,
+        "at": now.astimezone(UTC).isoformat(timespec="microseconds"),
+        "actor": actor,
+        "action": action,
+        "subject": subject,
+        "detail": canonical(detail or {}),
+        "commitment": commitment,
+        "previous": previous,
+    }
+    connection.execute(insert(_ENTRY).values(**entry, hash=entry_hash(entry)))
+    return int(seq)
+
+
+def entries(connection: Connection, *, subject: str = "", after: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield entries in order as plain objects; private text stands under `private` unless it was erased."""
+    query = (
+        select(_ENTRY, _PRIVATE.c.salt, _PRIVATE.c.body)
+        .join(_PRIVATE, _PRIVATE.c.seq == _ENTRY.c.seq, isouter=True)
+        .where(_ENTRY.c.seq > after)
+        .order_by(_ENTRY.c.seq)
+    )
+    if subject:
+        query = query.where(_ENTRY.c.subject == subject)
+    for row in connection.execute(query):
+        entry = dict(row._mapping)
+        salt, body = entry.pop("salt"), entry.pop("body")
+        entry["private"] = {"salt": salt, "body": body} if salt else None
+        yield entry
+
+
+def checkpoint(connection: Connection, key: Ed25519PrivateKey, now: datetime) -> dict[str, Any] | None:
+    """Sign the head of the chain; returns the checkpoint to store elsewhere, or None when nothing is new."""
+    head = connection.execute(_HEAD).one_or_none()
+    if head is None:
+        return None
+    if connection.execute(select(_CHECKPOINT.c.seq).where(_CHECKPOINT.c.seq == head.seq)).one_or_none():
+        return None
+    body = {"seq": head.seq, "hash": head.hash, "at": now.astimezone(UTC).isoformat(timespec="microseconds")}
+    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+    signed = body | {"public_key": public, "signature": key.sign(canonical(body).encode()).hex()}
+    connection.execute(insert(_CHECKPOINT).values(**signed))
+    return signed
+
+
+def checkpoints(connection: Connection) -> list[dict[str, Any]]:
+    """Return all signed heads, oldest first."""
+    return [dict(row._mapping) for row in connection.execute(select(_CHECKPOINT).order_by(_CHECKPOINT.c.seq))]
+
+
+def private_body(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the personal data of an entry as written, empty once erased."""
+    held = entry.get("private")
+    body: dict[str, Any] = json.loads(held["body"]) if held else {}
+    return body

@@ -1,0 +1,200 @@
+"""Who stands where in which sequence, and what is due?"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from store import audit, records
+from store.tables import Contact, Enrollment, Send, core
+from store.tables import Sequence as SequenceTable
+from store.vocabulary import EnrollmentState, SendState
+
+_ENROLLMENT, _CONTACT, _SEND, _SEQUENCE = core(Enrollment), core(Contact), core(Send), core(SequenceTable)
+LIVE = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED)
+_DUE = (
+    select(
+        _ENROLLMENT.c.id,
+        _ENROLLMENT.c.contact_id,
+        _CONTACT.c.account_id,
+        _ENROLLMENT.c.sequence,
+        _ENROLLMENT.c.step,
+        _ENROLLMENT.c.due_at,
+        _ENROLLMENT.c.mailbox,
+        _CONTACT.c.email,
+        _CONTACT.c.zone,
+        _CONTACT.c.country,
+    )
+    .join(_CONTACT, _CONTACT.c.id == _ENROLLMENT.c.contact_id)
+    .join(_SEQUENCE, _SEQUENCE.c.name == _ENROLLMENT.c.sequence)
+    .where(_ENROLLMENT.c.due_at.is_not(None), _SEQUENCE.c.active)
+    .order_by(_ENROLLMENT.c.due_at)
+)
+
+
+def enroll(connection: Connection, contact_id: int, sequence: str, due_at: datetime, *, now: datetime) -> int:
+    """Enroll a contact and return the enrollment's id; the guardrails have been asked before."""
+    result = connection.execute(
+        insert(_ENROLLMENT).values(
+            contact_id=contact_id,
+            sequence=sequence,
+            state=EnrollmentState.ACTIVE,
+            step=0,
+            due_at=due_at,
+            started_at=now,
+        )
+    )
+    key = int(result.inserted_primary_key[0])  # type: ignore[index]
+    detail = {"enrollment": key, "sequence": sequence}
+    audit.append(connection, now, "postroom", "enrollment.started", f"contact:{contact_id}", detail)
+    return key
+
+
+def due_steps(connection: Connection, now: datetime, limit: int = 100_000) -> list[records.DueStep]:
+    """Return what is due now in running sequences, longest due first."""
+    return [
+        records.DueStep(
+            enrollment_id=row.id,
+            contact_id=row.contact_id,
+            account_id=row.account_id,
+            sequence=row.sequence,
+            step=row.step,
+            due_at=row.due_at,
+            mailbox=row.mailbox,
+            recipient_domain=row.email.rpartition("@")[2],
+            zone=row.zone,
+            country=row.country,
+        )
+        for row in connection.execute(_DUE.where(_ENROLLMENT.c.due_at <= now).limit(limit))
+    ]
+
+
+def next_due_at(connection: Connection) -> datetime | None:
+    """Return when the next step falls due, or None."""
+    row = connection.execute(_DUE.limit(1)).one_or_none()
+    return row.due_at if row is not None else None
+
+
+def enrollment(connection: Connection, enrollment_id: int) -> records.Enrollment | None:
+    """Return one enrollment."""
+    row = connection.execute(select(_ENROLLMENT).where(_ENROLLMENT.c.id == enrollment_id)).one_or_none()
+    return _record(row) if row is not None else None
+
+
+def enrollments_of(
+    connection: Connection, contact_ids: Collection[int], *, live: bool = False
+) -> list[records.Enrollment]:
+    """Return the enrollments of these contacts, oldest first."""
+    query = select(_ENROLLMENT).where(_ENROLLMENT.c.contact_id.in_(contact_ids)).order_by(_ENROLLMENT.c.id)
+    if live:
+        query = query.where(_ENROLLMENT.c.state.in_(LIVE))
+    return [_record(row) for row in connection.execute(query)]
+
+
+def set_state(
+    connection: Connection,
+    old: records.Enrollment,
+    state: EnrollmentState,
+    *,
+    reason: str,
+    actor: str,
+    now: datetime,
+    paused_until: datetime | None = None,
+) -> bool:
+    """Move an enrollment to another state; planned mail of an ended one is refused. Returns whether it moved.
+
+    The caller decided from `old`; when somebody else moved it meanwhile, nothing is changed and False is returned.
+    A pause with a date wakes by itself (`due_at`), one without waits for a person.
+    """
+    ended = state not in LIVE
+    due_at = {EnrollmentState.PAUSED: paused_until, EnrollmentState.ACTIVE: old.due_at or now}.get(state)
+    result = connection.execute(
+        update(_ENROLLMENT)
+        .where(_ENROLLMENT.c.id == old.id, _ENROLLMENT.c.state == old.state, _ENROLLMENT.c.step == old.step)
+        .values(
+            state=state,
+            due_at=due_at,
+            paused_until=paused_until if state == EnrollmentState.PAUSED else None,
+            ended_at=now if ended else None,
+            end_reason=reason if ended else "",
+        )
+    )
+    if result.rowcount != 1:
+        return False
+    if ended:
+        open_states = (SendState.PLANNED, SendState.DEFERRED)
+        connection.execute(
+            update(_SEND)
+            .where(_SEND.c.enrollment_id == old.id, _SEND.c.state.in_(open_states))
+            .values(state=SendState.REFUSED, reason=reason)
+        )
+    detail = {"enrollment": old.id, "from": old.state, "to": state, "reason": reason}
+    audit.append(connection, now, actor, "enrollment.state", f"contact:{old.contact_id}", detail)
+    return True
+
+
+def count_by_state(connection: Connection) -> dict[tuple[str, EnrollmentState], int]:
+    """Return how many enrollments each sequence has in each state."""
+    columns = (_ENROLLMENT.c.sequence, _ENROLLMENT.c.state)
+    rows = connection.execute(select(*columns, func.count().label("number")).group_by(*columns))
+    return {(row.sequence, row.state): row.number for row in rows}
+
+
+def wake_paused(connection: Connection, now: datetime) -> int:
+    """Make the enrollments active whose pause has run out; returns how many."""
+    due = (_ENROLLMENT.c.state == EnrollmentState.PAUSED, _ENROLLMENT.c.due_at <= now)
+    woken = [_record(row) for row in connection.execute(select(_ENROLLMENT).where(*due))]
+    for old in woken:
+        set_state(connection, old, EnrollmentState.ACTIVE, reason="pause-over", actor="postroom", now=now)
+    return len(woken)
+
+
+def activate_sequence(connection: Connection, name: str, *, actor: str, now: datetime) -> None:
+    """Let a sequence run."""
+    _set_sequence(connection, name, active=True, reason="", actor=actor, now=now)
+
+
+def pause_sequence(connection: Connection, name: str, reason: str, *, actor: str, now: datetime) -> None:
+    """Pause a whole sequence: nothing of it is planned or claimed until it is activated again."""
+    _set_sequence(connection, name, active=False, reason=reason, actor=actor, now=now)
+
+
+def sequence_states(connection: Connection) -> dict[str, tuple[bool, str]]:
+    """Return (active, reason) of every sequence ever activated or paused."""
+    return {row.name: (row.active, row.reason) for row in connection.execute(select(_SEQUENCE))}
+
+
+def _set_sequence(connection: Connection, name: str, *, active: bool, reason: str, actor: str, now: datetime) -> None:
+    values: dict[str, Any] = {"active": active, "reason": reason}
+    if active:
+        values["activated_at"] = now
+    changed = connection.execute(update(_SEQUENCE).where(_SEQUENCE.c.name == name).values(**values))
+    if changed.rowcount == 0:
+        connection.execute(insert(_SEQUENCE).values(name=name, **values))
+    action = "sequence.activated" if active else "sequence.paused"
+    audit.append(connection, now, actor, action, f"sequence:{name}", {"reason": reason})
+
+
+def _record(row: Row[Any]) -> records.Enrollment:
+    return records.Enrollment(
+        id=row.id,
+        contact_id=row.contact_id,
+        sequence=row.sequence,
+        state=row.state,
+        step=row.step,
+        due_at=row.due_at,
+        paused_until=row.paused_until,
+        mailbox=row.mailbox,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        end_reason=row.end_reason,
+    )
+
+
+def live_contacts(connection: Connection, contact_ids: Sequence[int]) -> set[int]:
+    """Return which of these contacts are in a running or paused sequence."""
+    query = select(_ENROLLMENT.c.contact_id).where(
+        _ENROLLMENT.c.contact_id.in_(contact_ids), _ENROLLMENT.c.state.in_(LIVE)
+    )
+    return set(connection.execute(query).scalars())

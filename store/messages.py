@@ -1,0 +1,219 @@
+"""What arrived, and what was made of it?
+
+The key is (mailbox, folder, UIDVALIDITY, UID). Raw bytes and the cursor move in one transaction; every later stage can
+be repeated. After a UIDVALIDITY change the same content at the same internal date is the same message.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from store import audit
+from store.tables import Correction, Cursor, Message, RawMessage, core
+from store.vocabulary import Label, MessageStage, Tag
+
+_MESSAGE, _RAW, _CURSOR, _CORRECTION = core(Message), core(RawMessage), core(Cursor), core(Correction)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One fetched message."""
+
+    uid: int
+    internal_at: datetime
+    raw: bytes
+    announce: bool = True  #: False for history found at the first connect: filed, nobody is notified
+    quarantine: str = ""  #: a reason slug when it is stored but must not be parsed
+
+
+@dataclass(frozen=True, slots=True)
+class FolderCursor:
+    """How far a folder has been read."""
+
+    mailbox: str
+    folder: str
+    uidvalidity: int | None = None
+    last_uid: int = 0
+    first_at: datetime | None = None
+    compared_at: datetime | None = None
+
+
+def cursor(connection: Connection, mailbox: str, folder: str) -> FolderCursor:
+    """Return how far a folder has been read; a fresh one when it never was."""
+    same = (_CURSOR.c.mailbox == mailbox, _CURSOR.c.folder == folder)
+    row = connection.execute(select(_CURSOR).where(*same)).one_or_none()
+    if row is None:
+        return FolderCursor(mailbox, folder)
+    return FolderCursor(mailbox, folder, row.uidvalidity, row.last_uid, row.first_at, row.compared_at)
+
+
+def ingest(
+    connection: Connection,
+    mailbox: str,
+    folder: str,
+    uidvalidity: int,
+    arrivals: Sequence[Arrival],
+    now: datetime,
+    *,
+    last_uid: int | None = None,
+    compared: bool = False,
+) -> list[int]:
+    """Store what was fetched and move the cursor, in one transaction; returns the ids of new messages.
+
+    `last_uid` moves the cursor past UIDs that hold nothing (first connect, expunged mail).
+    """
+    position = cursor(connection, mailbox, folder)
+    new_generation = position.uidvalidity not in (None, uidvalidity)
+    fresh = []
+    for arrival in arrivals:
+        digest = hashlib.sha256(arrival.raw).hexdigest()
+        if _known(connection, mailbox, folder, uidvalidity, arrival, digest, new_generation=new_generation):
+            continue
+        if connection.execute(select(_RAW.c.sha256).where(_RAW.c.sha256 == digest)).one_or_none() is None:
+            connection.execute(insert(_RAW).values(sha256=digest, body=arrival.raw, stored_at=now))
+        result = connection.execute(
+            insert(_MESSAGE).values(
+                mailbox=mailbox,
+                folder=folder,
+                uidvalidity=uidvalidity,
+                uid=arrival.uid,
+                sha256=digest,
+                internal_at=arrival.internal_at,
+                stored_at=now,
+                announce=arrival.announce,
+                stage=MessageStage.QUARANTINED if arrival.quarantine else MessageStage.STORED,
+                reason=arrival.quarantine,
+                tags=[],
+            )
+        )
+        fresh.append(int(result.inserted_primary_key[0]))  # type: ignore[index]
+    reached = max([arrival.uid for arrival in arrivals] + [last_uid or 0, 0 if new_generation else position.last_uid])
+    values: dict[str, Any] = {"uidvalidity": uidvalidity, "last_uid": reached, "polled_at": now}
+    if compared:
+        values["compared_at"] = now
+    if position.uidvalidity is None:
+        values |= {"first_at": now, "compared_at": now}
+        connection.execute(insert(_CURSOR).values(mailbox=mailbox, folder=folder, **values))
+    else:
+        same = (_CURSOR.c.mailbox == mailbox, _CURSOR.c.folder == folder)
+        connection.execute(update(_CURSOR).where(*same).values(**values))
+    return fresh
+
+
+def _known(
+    connection: Connection,
+    mailbox: str,
+    folder: str,
+    uidvalidity: int,
+    arrival: Arrival,
+    digest: str,
+    *,
+    new_generation: bool,
+) -> bool:
+    here = (_MESSAGE.c.mailbox == mailbox, _MESSAGE.c.folder == folder)
+    exact = (_MESSAGE.c.uidvalidity == uidvalidity, _MESSAGE.c.uid == arrival.uid)
+    if connection.execute(select(_MESSAGE.c.id).where(*here, *exact)).one_or_none():
+        return True
+    if not new_generation and not _has_older_generation(connection, mailbox, folder, uidvalidity):
+        return False
+    # A new generation of the folder: the same message under another UID keeps its row and moves to its new key.
+    twin = select(func.min(_MESSAGE.c.id)).where(
+        *here,
+        _MESSAGE.c.uidvalidity != uidvalidity,
+        _MESSAGE.c.sha256 == digest,
+        _MESSAGE.c.internal_at == arrival.internal_at,
+    )
+    moved = connection.execute(
+        update(_MESSAGE).where(_MESSAGE.c.id == twin.scalar_subquery()).values(uidvalidity=uidvalidity, uid=arrival.uid)
+    )
+    return moved.rowcount == 1
+
+
+def _has_older_generation(connection: Connection, mailbox: str, folder: str, uidvalidity: int) -> bool:
+    other = (_MESSAGE.c.mailbox == mailbox, _MESSAGE.c.folder == folder, _MESSAGE.c.uidvalidity != uidvalidity)
+    return connection.execute(select(_MESSAGE.c.id).where(*other).limit(1)).one_or_none() is not None
+
+
+def known_uids(connection: Connection, mailbox: str, folder: str, uidvalidity: int, above: int = 0) -> set[int]:
+    """Return the UIDs of a folder's generation that are stored."""
+    same = (_MESSAGE.c.mailbox == mailbox, _MESSAGE.c.folder == folder, _MESSAGE.c.uidvalidity == uidvalidity)
+    return set(connection.execute(select(_MESSAGE.c.uid).where(*same, _MESSAGE.c.uid > above)).scalars())
+
+
+def waiting(connection: Connection, limit: int = 100) -> list[dict[str, Any]]:
+    """Return stored messages that were not judged yet, oldest first, with their raw bytes as `raw`."""
+    query = (
+        select(_MESSAGE, _RAW.c.body.label("raw"))
+        .join(_RAW, _RAW.c.sha256 == _MESSAGE.c.sha256)
+        .where(_MESSAGE.c.stage == MessageStage.STORED)
+        .order_by(_MESSAGE.c.id)
+        .limit(limit)
+    )
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def message(connection: Connection, message_id: int) -> dict[str, Any]:
+    """Return one message's row."""
+    return dict(connection.execute(select(_MESSAGE).where(_MESSAGE.c.id == message_id)).one()._mapping)
+
+
+def messages_of_thread(connection: Connection, thread_id: int) -> list[dict[str, Any]]:
+    """Return the messages of a thread, oldest first."""
+    query = select(_MESSAGE).where(_MESSAGE.c.thread_id == thread_id).order_by(_MESSAGE.c.internal_at, _MESSAGE.c.id)
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def same_content(connection: Connection, row: Mapping[str, Any]) -> int | None:
+    """Return an earlier judged message with the same bytes (one mail in two mailboxes), or None."""
+    query = select(func.min(_MESSAGE.c.id)).where(
+        _MESSAGE.c.sha256 == row["sha256"], _MESSAGE.c.id != row["id"], _MESSAGE.c.stage == MessageStage.DONE
+    )
+    found = connection.execute(query).scalar()
+    return int(found) if found is not None else None
+
+
+def count_death(connection: Connection, message_id: int) -> int:
+    """Note, before parsing, that this message may kill the parser; returns how often it was tried."""
+    tried = update(_MESSAGE).where(_MESSAGE.c.id == message_id).values(deaths=_MESSAGE.c.deaths + 1)
+    return int(connection.execute(tried.returning(_MESSAGE.c.deaths)).scalar_one())
+
+
+def quarantine(connection: Connection, message_id: int, reason: str, now: datetime) -> None:
+    """Set a message aside for a person; the mailbox goes on."""
+    values = {"stage": MessageStage.QUARANTINED, "reason": reason, "judged_at": now}
+    connection.execute(update(_MESSAGE).where(_MESSAGE.c.id == message_id).values(**values))
+    audit.append(connection, now, "postroom", "message.quarantined", f"message:{message_id}", {"reason": reason})
+
+
+def judged(connection: Connection, message_id: int, now: datetime, **values: Any) -> bool:
+    """Record what was made of a message; returns False when it was judged before (then change nothing else)."""
+    changed = connection.execute(
+        update(_MESSAGE)
+        .where(_MESSAGE.c.id == message_id, _MESSAGE.c.stage == MessageStage.STORED)
+        .values(stage=MessageStage.DONE, judged_at=now, **values)
+    )
+    return changed.rowcount == 1
+
+
+def counts_by_stage(connection: Connection) -> dict[str, int]:
+    """Return how many messages stand at each stage."""
+    query = select(_MESSAGE.c.stage, func.count()).group_by(_MESSAGE.c.stage)
+    return {str(stage): int(number) for stage, number in connection.execute(query)}
+
+
+def correct(
+    connection: Connection, message_id: int, label: Label, tags: Sequence[Tag], *, person: str, now: datetime
+) -> None:
+    """Keep a person's correction of a label as a training candidate; it never moves an owner."""
+    values = {"message_id": message_id, "label": label, "tags": list(tags), "person": person, "at": now}
+    connection.execute(insert(_CORRECTION).values(**values))
+    audit.append(connection, now, person, "label.corrected", f"message:{message_id}", {"label": label})
+
+
+def raw(connection: Connection, sha256: str) -> bytes:
+    """Return the bytes of a stored message."""
+    return bytes(connection.execute(select(_RAW.c.body).where(_RAW.c.sha256 == sha256)).scalar_one())

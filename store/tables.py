@@ -1,0 +1,448 @@
+"""What does the database hold? SQLModel tables; they never leave `store/`.
+
+Instants are UTC: ISO text of fixed width on SQLite (sorts as time), `timestamptz` on PostgreSQL; naive is refused.
+Closed sets are stored as their text. Hot paths use the Core tables (`Send.__table__`), built once.
+"""
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Enum,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlmodel import Field, SQLModel
+
+from store import vocabulary as v
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant; a naive one is a programming error and refused."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Pick `timestamptz` on PostgreSQL and text elsewhere."""
+        return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == "postgresql" else String(27))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Turn an aware instant into what the database stores."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime refused: {value!r}")
+        moment = value.astimezone(UTC)
+        return moment if dialect.name == "postgresql" else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Turn what the database stores into an aware instant."""
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        return value.astimezone(UTC) if isinstance(value, datetime) else None
+
+
+class House(SQLModel):
+    """Base of all tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+def _instant(*, null: bool = True, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Instant(), nullable=null, index=index))
+
+
+def _closed(kind: type[StrEnum], *, null: bool = False) -> Any:
+    column = Enum(kind, native_enum=False, length=32, values_callable=lambda e: [m.value for m in e])
+    return Field(default=None, sa_column=Column(column, nullable=null))
+
+
+def _json(*, mapping: bool = False) -> Any:
+    empty = dict if mapping else list
+    return Field(default_factory=empty, sa_column=Column(JSON, nullable=False, default=empty))
+
+
+class Instance(House, table=True):
+    """Which database this is, and whether it may send (one row)."""
+
+    id: str = Field(primary_key=True)
+    fingerprint: str
+    hold_reason: str = ""
+    created_at: datetime = _instant(null=False)
+
+
+class Lease(House, table=True):
+    """Which node owns a mailbox; the epoch grows with every new owner."""
+
+    mailbox: str = Field(primary_key=True)
+    node: str
+    epoch: int
+    expires_at: datetime = _instant(null=False)
+
+
+class Mailbox(House, table=True):
+    """How postroom fares with a mailbox."""
+
+    address: str = Field(primary_key=True)
+    state: v.MailboxState = _closed(v.MailboxState)
+    reason: str = ""
+    failures: int = 0
+    send_not_before: datetime | None = _instant()
+    poll_not_before: datetime | None = _instant()
+    polled_at: datetime | None = _instant()
+    sent_search_proved_at: datetime | None = _instant()
+
+
+class OauthToken(House, table=True):
+    """The current refresh and access token of a mailbox, replaced atomically."""
+
+    mailbox: str = Field(primary_key=True)
+    refresh_token: str
+    access_token: str = ""
+    expires_at: datetime | None = _instant()
+
+
+class Domain(House, table=True):
+    """The last verdict of a sending domain."""
+
+    name: str = Field(primary_key=True)
+    verdict: v.VerdictLevel = _closed(v.VerdictLevel)
+    findings: list[dict[str, str]] = _json()
+    records: dict[str, list[str]] = _json(mapping=True)
+    checked_at: datetime | None = _instant()
+    decided_at: datetime | None = _instant()
+
+
+class Account(House, table=True):
+    """A contact's company."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = ""
+    domain: str = Field(default="", index=True)
+    crm_id: str = Field(default="", index=True)
+    parent_id: int | None = None
+    owner: str = ""
+    stage: v.AccountStage = _closed(v.AccountStage)
+    segment: str = ""
+    country: str = ""
+    lists: list[str] = _json()
+    opportunity_owner: str = ""
+    lost_on: date | None = None
+    active_at: datetime | None = _instant()
+
+
+class Contact(House, table=True):
+    """A person we may write to."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    email: str = Field(unique=True)
+    first_name: str = ""
+    last_name: str = ""
+    account_id: int | None = Field(default=None, index=True)
+    country: str = ""
+    state: str = ""
+    city: str = ""
+    zone: str = ""
+    language: str = ""
+    role: str = ""
+    source: str = ""
+    legal_basis: str = ""
+    owner: str = ""
+    earlier_owner: str = ""
+    crm_id: str = ""
+    do_not_contact: bool = False
+    fields: dict[str, str] = _json(mapping=True)
+    created_at: datetime | None = _instant()
+    updated_at: datetime | None = _instant()
+
+
+class Sequence(House, table=True):
+    """Whether a configured sequence runs."""
+
+    name: str = Field(primary_key=True)
+    active: bool = False
+    reason: str = ""
+    activated_at: datetime | None = _instant()
+
+
+class Enrollment(House, table=True):
+    """One contact in one sequence; `due_at` is set only while something is to come."""
+
+    __table_args__ = (
+        Index("ix_enrollment_due", "due_at", sqlite_where=text("due_at IS NOT NULL"),
+              postgresql_where=text("due_at IS NOT NULL")),
+        Index("uq_enrollment_live", "contact_id", "sequence", unique=True,
+              sqlite_where=text("state IN ('active', 'paused')"),
+              postgresql_where=text("state IN ('active', 'paused')")),
+    )  # fmt: skip
+    id: int | None = Field(default=None, primary_key=True)
+    contact_id: int = Field(index=True)
+    sequence: str
+    state: v.EnrollmentState = _closed(v.EnrollmentState)
+    step: int = 0
+    due_at: datetime | None = _instant()
+    paused_until: datetime | None = _instant()
+    mailbox: str = ""
+    started_at: datetime | None = _instant()
+    ended_at: datetime | None = _instant()
+    end_reason: str = ""
+
+
+class Send(House, table=True):
+    """The send ledger: one row per (enrollment, step), for ever."""
+
+    __table_args__ = (
+        UniqueConstraint("enrollment_id", "step"),
+        Index("ix_send_mailbox_claimed", "mailbox", "claimed_at"),
+        Index("ix_send_open", "state", "mailbox", sqlite_where=text("state IN ('planned', 'claimed', 'deferred')"),
+              postgresql_where=text("state IN ('planned', 'claimed', 'deferred')")),
+    )  # fmt: skip
+    id: int | None = Field(default=None, primary_key=True)
+    enrollment_id: int
+    contact_id: int = Field(index=True)
+    account_id: int | None = None
+    sequence: str
+    step: int
+    variant: str = ""
+    state: v.SendState = _closed(v.SendState)
+    mailbox: str
+    sending_domain: str
+    recipient: str = Field(index=True)
+    recipient_domain: str
+    message_id: str = Field(unique=True)
+    learnt_id: str = Field(default="", index=True)
+    subject: str
+    body_text: str = Field(sa_column=Column(Text, nullable=False))
+    raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sha256: str
+    token: str = Field(index=True)
+    planned_at: datetime = _instant(null=False)
+    not_before: datetime | None = _instant()
+    not_after: datetime | None = _instant()
+    attempts: int = 0
+    claimed_at: datetime | None = _instant(index=True)
+    claim_epoch: int | None = None
+    sent_at: datetime | None = _instant(index=True)
+    code: int | None = None
+    enhanced: str = ""
+    answer: str = ""
+    reason: str = ""
+    checks: int = 0
+    next_check_at: datetime | None = _instant()
+
+
+class Suppression(House, table=True):
+    """Who is never mailed; the keyed hash blocks even after erasure."""
+
+    __table_args__ = (UniqueConstraint("kind", "value_hash"),)
+    id: int | None = Field(default=None, primary_key=True)
+    kind: v.SuppressionKind = _closed(v.SuppressionKind)
+    value_hash: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
+    value: str = ""
+    reason: v.SuppressionReason = _closed(v.SuppressionReason)
+    source: str = ""
+    evidence: str = ""
+    created_at: datetime = _instant(null=False)
+    expires_at: datetime | None = _instant()
+
+
+class RawMessage(House, table=True):
+    """The bytes of what arrived, once, whichever mailboxes it came to."""
+
+    sha256: str = Field(primary_key=True)
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    stored_at: datetime = _instant(null=False)
+
+
+class Message(House, table=True):
+    """One incoming message in one folder, and what was made of it."""
+
+    __table_args__ = (
+        UniqueConstraint("mailbox", "folder", "uidvalidity", "uid"),
+        Index("ix_message_waiting", "id", sqlite_where=text("stage = 'stored'"),
+              postgresql_where=text("stage = 'stored'")),
+    )  # fmt: skip
+    id: int | None = Field(default=None, primary_key=True)
+    mailbox: str
+    folder: str
+    uidvalidity: int
+    uid: int
+    sha256: str = Field(index=True)
+    internal_at: datetime = _instant(null=False)
+    stored_at: datetime = _instant(null=False)
+    announce: bool = True
+    stage: v.MessageStage = _closed(v.MessageStage)
+    deaths: int = 0
+    reason: str = ""
+    message_id: str = Field(default="", index=True)
+    from_address: str = Field(default="", index=True)
+    subject: str = ""
+    body_text: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    label: v.Label | None = _closed(v.Label, null=True)
+    confidence: float | None = None
+    decided_by: str = ""
+    why: str = ""
+    tags: list[str] = _json()
+    return_on: date | None = None
+    language: str = ""
+    held: bool = False
+    thread_id: int | None = Field(default=None, index=True)
+    send_id: int | None = Field(default=None, index=True)
+    matched_by: str = ""
+    judged_at: datetime | None = _instant()
+
+
+class Cursor(House, table=True):
+    """How far a folder has been read."""
+
+    mailbox: str = Field(primary_key=True)
+    folder: str = Field(primary_key=True)
+    uidvalidity: int | None = None
+    last_uid: int = 0
+    first_at: datetime | None = _instant()
+    polled_at: datetime | None = _instant()
+    compared_at: datetime | None = _instant()
+
+
+class Thread(House, table=True):
+    """One conversation with a contact and whose it is."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    contact_id: int | None = Field(default=None, index=True)
+    account_id: int | None = Field(default=None, index=True)
+    enrollment_id: int | None = Field(default=None, index=True)
+    sequence: str = ""
+    mailbox: str = ""
+    subject: str = ""
+    state: v.ThreadState = _closed(v.ThreadState)
+    owner: str = ""
+    acting: str = ""
+    rule: str = ""
+    reason: str = ""
+    pinned: bool = False
+    label: v.Label | None = _closed(v.Label, null=True)
+    tags: list[str] = _json()
+    task_open: bool = False
+    sla_due_at: datetime | None = _instant(index=True)
+    escalation: int = 0
+    assigned_at: datetime | None = _instant()
+    answered_at: datetime | None = _instant()
+    last_reply_at: datetime | None = _instant()
+    created_at: datetime = _instant(null=False)
+
+
+class Decision(House, table=True):
+    """Why a reply went where it went: the facts and every rule tried."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    thread_id: int = Field(index=True)
+    message_id: int | None = None
+    at: datetime = _instant(null=False)
+    owner: str
+    acting: str
+    rule: str
+    reason: str
+    tried: list[dict[str, Any]] = _json()
+    facts: dict[str, Any] = _json(mapping=True)
+
+
+class Rotation(House, table=True):
+    """Whose turn it is in a round-robin."""
+
+    pod: str = Field(primary_key=True)
+    turns: dict[str, int] = _json(mapping=True)
+    last: str = ""
+
+
+class Notice(House, table=True):
+    """The notification outbox: one row per event and channel."""
+
+    __table_args__ = (
+        UniqueConstraint("event_key", "channel", "recipient"),
+        Index("ix_notice_waiting", "not_before", sqlite_where=text("state = 'waiting'"),
+              postgresql_where=text("state = 'waiting'")),
+    )  # fmt: skip
+    id: int | None = Field(default=None, primary_key=True)
+    event: v.EventName = _closed(v.EventName)
+    event_key: str
+    channel: str
+    recipient: str
+    payload: dict[str, Any] = _json(mapping=True)
+    state: str = "waiting"
+    attempts: int = 0
+    not_before: datetime | None = _instant()
+    created_at: datetime = _instant(null=False)
+    sent_at: datetime | None = _instant()
+    error: str = ""
+
+
+class Correction(House, table=True):
+    """A person's correction of a label: a training candidate."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    message_id: int
+    label: v.Label = _closed(v.Label)
+    tags: list[str] = _json()
+    person: str
+    at: datetime = _instant(null=False)
+
+
+class AuditEntry(House, table=True):
+    """The append-only log: each entry's hash covers the one before it."""
+
+    __tablename__ = "audit"
+    seq: int = Field(primary_key=True)
+    at: str
+    actor: str
+    action: str
+    subject: str = Field(index=True)
+    detail: str = Field(sa_column=Column(Text, nullable=False))
+    commitment: str = ""
+    previous: str
+    hash: str
+
+
+class AuditPrivate(House, table=True):
+    """Salt and personal data behind an entry's commitment; erasure deletes the row."""
+
+    __tablename__ = "audit_private"
+    seq: int = Field(primary_key=True)
+    salt: str
+    body: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class AuditCheckpoint(House, table=True):
+    """A signed head of the chain, to be stored elsewhere."""
+
+    __tablename__ = "audit_checkpoint"
+    seq: int = Field(primary_key=True)
+    hash: str
+    at: str
+    public_key: str
+    signature: str
+
+
+def core(table: type[SQLModel]) -> Table:
+    """Return the Core table behind a SQLModel class."""
+    return table.__table__  # type: ignore[attr-defined,no-any-return]

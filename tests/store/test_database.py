@@ -1,0 +1,98 @@
+"""Is a unit durable, alone in its failure, and grouped with its neighbours?"""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Connection, func, insert, select, text, update
+
+from store import schema
+from store.database import Store
+from store.errors import StoreOnHold
+from store.tables import Rotation, core
+
+_ROTATION = core(Rotation)
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def add(connection: Connection, pod: str) -> str:
+    connection.execute(insert(_ROTATION).values(pod=pod, turns={}, last=""))
+    return pod
+
+
+def count(connection: Connection) -> int:
+    return int(connection.execute(select(func.count()).select_from(_ROTATION)).scalar_one())
+
+
+def test_concurrent_units_all_commit(store: Store) -> None:
+    async def story() -> list[str]:
+        return await asyncio.gather(*(store.write(add, f"pod-{number}") for number in range(200)))
+
+    assert asyncio.run(story()) == [f"pod-{number}" for number in range(200)]
+    assert store.read_now(count) == 200
+
+
+def test_a_failing_unit_takes_nobody_with_it(store: Store) -> None:
+    def fail(connection: Connection) -> None:
+        add(connection, "half-done")
+        raise ValueError("no")
+
+    async def story() -> list[object]:
+        units = [store.write(add, "a"), store.write(fail), store.write(add, "a"), store.write(add, "b")]
+        return list(await asyncio.gather(*units, return_exceptions=True))
+
+    first, failed, twice, last = asyncio.run(story())
+    assert (first, last) == ("a", "b")
+    assert isinstance(failed, ValueError)
+    assert isinstance(twice, Exception)
+    assert store.read_now(count) == 2
+
+
+def test_concurrent_increments_lose_nothing(store: Store) -> None:
+    store.write_now(add, "a")
+
+    def increment(connection: Connection) -> None:
+        turns = connection.execute(select(_ROTATION.c.turns)).scalar_one()
+        connection.execute(update(_ROTATION).values(turns={"n": turns.get("n", 0) + 1}))
+
+    async def story() -> None:
+        inline = asyncio.to_thread(lambda: [store.write_now(increment) for _ in range(20)])
+        await asyncio.gather(inline, *(store.write(increment) for _ in range(20)))
+
+    asyncio.run(story())
+    assert store.read_now(lambda c: c.execute(select(_ROTATION.c.turns)).scalar_one()) == {"n": 40}
+
+
+def test_what_a_reader_writes_is_not_kept(store: Store) -> None:
+    store.read_now(lambda connection: add(connection, "ghost") if store.dialect == "postgresql" else None)
+    assert store.read_now(count) == 0
+
+
+def test_sqlite_survives_power_loss_settings(store: Store) -> None:
+    if store.dialect != "sqlite":
+        pytest.skip("SQLite only")
+    pragmas = {"journal_mode": "wal", "synchronous": 2}
+    for name, wanted in pragmas.items():
+        assert store.read_now(lambda c, n=name: c.execute(text(f"PRAGMA {n}")).scalar_one()) == wanted
+
+
+def test_a_cloned_database_is_on_hold_until_released(store: Store) -> None:
+    own = schema.fingerprint(store)
+    assert store.write_now(schema.claim_instance, own, NOW) == ""
+    store.write_now(schema.require_release)
+    assert store.write_now(schema.claim_instance, "another machine", NOW) == "restored-or-cloned"
+    with pytest.raises(StoreOnHold, match="hold release"):
+        store.write_now(schema.require_release)
+    store.write_now(schema.set_hold, "", "another machine")
+    assert store.write_now(schema.claim_instance, "another machine", NOW) == ""
+
+
+def test_migrations_match_the_tables(store: Store) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    from store.tables import House
+
+    with store.engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), House.metadata)
+    assert differences == []
