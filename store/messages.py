@@ -217,3 +217,38 @@ def correct(
 def raw(connection: Connection, sha256: str) -> bytes:
     """Return the bytes of a stored message."""
     return bytes(connection.execute(select(_RAW.c.body).where(_RAW.c.sha256 == sha256)).scalar_one())
+
+
+def thread_of_mail_ids(connection: Connection, mail_ids: Sequence[str]) -> int | None:
+    """Return the thread of the newest arrival with one of these Message-IDs, or None."""
+    query = (
+        select(_MESSAGE.c.thread_id)
+        .where(_MESSAGE.c.message_id.in_([one for one in mail_ids if one]), _MESSAGE.c.thread_id.is_not(None))
+        .order_by(_MESSAGE.c.id.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).scalar()
+    return int(found) if found is not None else None
+
+
+def labels_by_send(connection: Connection) -> dict[int, str]:
+    """Return the label of the first labelled arrival to each send."""
+    query = select(_MESSAGE.c.send_id, _MESSAGE.c.label).where(
+        _MESSAGE.c.send_id.is_not(None), _MESSAGE.c.label.is_not(None)
+    )
+    return {row.send_id: row.label for row in connection.execute(query.order_by(_MESSAGE.c.id.desc()))}
+
+
+def labelled_since(connection: Connection, since: datetime) -> list[dict[str, Any]]:
+    """Return label, tags, thread, send and times of every labelled arrival since an instant."""
+    names = ("id", "label", "tags", "thread_id", "send_id", "internal_at", "judged_at", "confidence", "decided_by")
+    query = select(*(_MESSAGE.c[name] for name in names)).where(
+        _MESSAGE.c.label.is_not(None), _MESSAGE.c.internal_at >= since
+    )
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def waiting_by_mailbox(connection: Connection) -> dict[str, int]:
+    """Return how many messages of each mailbox wait to be judged."""
+    query = select(_MESSAGE.c.mailbox, func.count()).where(_MESSAGE.c.stage == MessageStage.STORED)
+    return {row[0]: row[1] for row in connection.execute(query.group_by(_MESSAGE.c.mailbox))}

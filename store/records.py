@@ -214,3 +214,12 @@ class ContactHistory:
     last_reply_timing: bool = False  #: the last decline was about timing
     recycle_on: date | None = None  #: the date they named, or the end of the longer window
     finished_on: date | None = None  #: the last sequence ended without an answer
+
+
+@dataclass(frozen=True, slots=True)
+class PassReport:
+    """What one pass of a worker did, and when the next one is worth while."""
+
+    done: int = 0  #: units of work: sends, messages, notices, checks
+    next_wake: datetime | None = None  #: None: when woken, or at the worker's longest pause
+    notes: tuple[str, ...] = ()  #: sentences for `status` and the log

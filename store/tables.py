@@ -1,86 +1,16 @@
 """What does the database hold? SQLModel tables; they never leave `store/`.
 
-Instants are UTC: ISO text of fixed width on SQLite (sorts as time), `timestamptz` on PostgreSQL; naive is refused.
-Closed sets are stored as their text. Hot paths use the Core tables (`Send.__table__`), built once.
+Closed sets are stored as their text. Hot paths use the Core tables (`core(Send)`), built once.
 """
 
-from datetime import UTC, date, datetime
-from enum import StrEnum
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    DateTime,
-    Enum,
-    Index,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy import Column, Index, LargeBinary, Table, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from store import vocabulary as v
-
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware UTC instant; a naive one is a programming error and refused."""
-
-    impl = String(27)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Pick `timestamptz` on PostgreSQL and text elsewhere."""
-        return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == "postgresql" else String(27))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Turn an aware instant into what the database stores."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"naive datetime refused: {value!r}")
-        moment = value.astimezone(UTC)
-        return moment if dialect.name == "postgresql" else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Turn what the database stores into an aware instant."""
-        if isinstance(value, str):
-            return datetime.fromisoformat(value)
-        return value.astimezone(UTC) if isinstance(value, datetime) else None
-
-
-class House(SQLModel):
-    """Base of all tables."""
-
-    metadata = MetaData(naming_convention=NAMING)
-
-
-def _instant(*, null: bool = True, index: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(Instant(), nullable=null, index=index))
-
-
-def _closed(kind: type[StrEnum], *, null: bool = False) -> Any:
-    column = Enum(kind, native_enum=False, length=32, values_callable=lambda e: [m.value for m in e])
-    return Field(default=None, sa_column=Column(column, nullable=null))
-
-
-def _json(*, mapping: bool = False) -> Any:
-    empty = dict if mapping else list
-    return Field(default_factory=empty, sa_column=Column(JSON, nullable=False, default=empty))
+from store.columns import House, closed, instant, json
 
 
 class Instance(House, table=True):
@@ -89,7 +19,7 @@ class Instance(House, table=True):
     id: str = Field(primary_key=True)
     fingerprint: str
     hold_reason: str = ""
-    created_at: datetime = _instant(null=False)
+    created_at: datetime = instant(null=False)
 
 
 class Lease(House, table=True):
@@ -98,20 +28,20 @@ class Lease(House, table=True):
     mailbox: str = Field(primary_key=True)
     node: str
     epoch: int
-    expires_at: datetime = _instant(null=False)
+    expires_at: datetime = instant(null=False)
 
 
 class Mailbox(House, table=True):
     """How postroom fares with a mailbox."""
 
     address: str = Field(primary_key=True)
-    state: v.MailboxState = _closed(v.MailboxState)
+    state: v.MailboxState = closed(v.MailboxState)
     reason: str = ""
     failures: int = 0
-    send_not_before: datetime | None = _instant()
-    poll_not_before: datetime | None = _instant()
-    polled_at: datetime | None = _instant()
-    sent_search_proved_at: datetime | None = _instant()
+    send_not_before: datetime | None = instant()
+    poll_not_before: datetime | None = instant()
+    polled_at: datetime | None = instant()
+    sent_search_proved_at: datetime | None = instant()
 
 
 class OauthToken(House, table=True):
@@ -120,18 +50,18 @@ class OauthToken(House, table=True):
     mailbox: str = Field(primary_key=True)
     refresh_token: str
     access_token: str = ""
-    expires_at: datetime | None = _instant()
+    expires_at: datetime | None = instant()
 
 
 class Domain(House, table=True):
     """The last verdict of a sending domain."""
 
     name: str = Field(primary_key=True)
-    verdict: v.VerdictLevel = _closed(v.VerdictLevel)
-    findings: list[dict[str, str]] = _json()
-    records: dict[str, list[str]] = _json(mapping=True)
-    checked_at: datetime | None = _instant()
-    decided_at: datetime | None = _instant()
+    verdict: v.VerdictLevel = closed(v.VerdictLevel)
+    findings: list[dict[str, str]] = json()
+    records: dict[str, list[str]] = json(mapping=True)
+    checked_at: datetime | None = instant()
+    decided_at: datetime | None = instant()
 
 
 class Account(House, table=True):
@@ -143,13 +73,13 @@ class Account(House, table=True):
     crm_id: str = Field(default="", index=True)
     parent_id: int | None = None
     owner: str = ""
-    stage: v.AccountStage = _closed(v.AccountStage)
+    stage: v.AccountStage = closed(v.AccountStage)
     segment: str = ""
     country: str = ""
-    lists: list[str] = _json()
+    lists: list[str] = json()
     opportunity_owner: str = ""
     lost_on: date | None = None
-    active_at: datetime | None = _instant()
+    active_at: datetime | None = instant()
 
 
 class Contact(House, table=True):
@@ -172,9 +102,9 @@ class Contact(House, table=True):
     earlier_owner: str = ""
     crm_id: str = ""
     do_not_contact: bool = False
-    fields: dict[str, str] = _json(mapping=True)
-    created_at: datetime | None = _instant()
-    updated_at: datetime | None = _instant()
+    fields: dict[str, str] = json(mapping=True)
+    created_at: datetime | None = instant()
+    updated_at: datetime | None = instant()
 
 
 class Sequence(House, table=True):
@@ -183,7 +113,7 @@ class Sequence(House, table=True):
     name: str = Field(primary_key=True)
     active: bool = False
     reason: str = ""
-    activated_at: datetime | None = _instant()
+    activated_at: datetime | None = instant()
 
 
 class Enrollment(House, table=True):
@@ -199,13 +129,13 @@ class Enrollment(House, table=True):
     id: int | None = Field(default=None, primary_key=True)
     contact_id: int = Field(index=True)
     sequence: str
-    state: v.EnrollmentState = _closed(v.EnrollmentState)
+    state: v.EnrollmentState = closed(v.EnrollmentState)
     step: int = 0
-    due_at: datetime | None = _instant()
-    paused_until: datetime | None = _instant()
+    due_at: datetime | None = instant()
+    paused_until: datetime | None = instant()
     mailbox: str = ""
-    started_at: datetime | None = _instant()
-    ended_at: datetime | None = _instant()
+    started_at: datetime | None = instant()
+    ended_at: datetime | None = instant()
     end_reason: str = ""
 
 
@@ -225,7 +155,7 @@ class Send(House, table=True):
     sequence: str
     step: int
     variant: str = ""
-    state: v.SendState = _closed(v.SendState)
+    state: v.SendState = closed(v.SendState)
     mailbox: str
     sending_domain: str
     recipient: str = Field(index=True)
@@ -237,19 +167,19 @@ class Send(House, table=True):
     raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     sha256: str
     token: str = Field(index=True)
-    planned_at: datetime = _instant(null=False)
-    not_before: datetime | None = _instant()
-    not_after: datetime | None = _instant()
+    planned_at: datetime = instant(null=False)
+    not_before: datetime | None = instant()
+    not_after: datetime | None = instant()
     attempts: int = 0
-    claimed_at: datetime | None = _instant(index=True)
+    claimed_at: datetime | None = instant(index=True)
     claim_epoch: int | None = None
-    sent_at: datetime | None = _instant(index=True)
+    sent_at: datetime | None = instant(index=True)
     code: int | None = None
     enhanced: str = ""
     answer: str = ""
     reason: str = ""
     checks: int = 0
-    next_check_at: datetime | None = _instant()
+    next_check_at: datetime | None = instant()
 
 
 class Suppression(House, table=True):
@@ -257,14 +187,14 @@ class Suppression(House, table=True):
 
     __table_args__ = (UniqueConstraint("kind", "value_hash"),)
     id: int | None = Field(default=None, primary_key=True)
-    kind: v.SuppressionKind = _closed(v.SuppressionKind)
+    kind: v.SuppressionKind = closed(v.SuppressionKind)
     value_hash: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
     value: str = ""
-    reason: v.SuppressionReason = _closed(v.SuppressionReason)
+    reason: v.SuppressionReason = closed(v.SuppressionReason)
     source: str = ""
     evidence: str = ""
-    created_at: datetime = _instant(null=False)
-    expires_at: datetime | None = _instant()
+    created_at: datetime = instant(null=False)
+    expires_at: datetime | None = instant()
 
 
 class RawMessage(House, table=True):
@@ -272,7 +202,7 @@ class RawMessage(House, table=True):
 
     sha256: str = Field(primary_key=True)
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    stored_at: datetime = _instant(null=False)
+    stored_at: datetime = instant(null=False)
 
 
 class Message(House, table=True):
@@ -289,28 +219,28 @@ class Message(House, table=True):
     uidvalidity: int
     uid: int
     sha256: str = Field(index=True)
-    internal_at: datetime = _instant(null=False)
-    stored_at: datetime = _instant(null=False)
+    internal_at: datetime = instant(null=False)
+    stored_at: datetime = instant(null=False)
     announce: bool = True
-    stage: v.MessageStage = _closed(v.MessageStage)
+    stage: v.MessageStage = closed(v.MessageStage)
     deaths: int = 0
     reason: str = ""
     message_id: str = Field(default="", index=True)
     from_address: str = Field(default="", index=True)
     subject: str = ""
     body_text: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
-    label: v.Label | None = _closed(v.Label, null=True)
+    label: v.Label | None = closed(v.Label, null=True)
     confidence: float | None = None
     decided_by: str = ""
     why: str = ""
-    tags: list[str] = _json()
+    tags: list[str] = json()
     return_on: date | None = None
     language: str = ""
     held: bool = False
     thread_id: int | None = Field(default=None, index=True)
     send_id: int | None = Field(default=None, index=True)
     matched_by: str = ""
-    judged_at: datetime | None = _instant()
+    judged_at: datetime | None = instant()
 
 
 class Cursor(House, table=True):
@@ -320,9 +250,9 @@ class Cursor(House, table=True):
     folder: str = Field(primary_key=True)
     uidvalidity: int | None = None
     last_uid: int = 0
-    first_at: datetime | None = _instant()
-    polled_at: datetime | None = _instant()
-    compared_at: datetime | None = _instant()
+    first_at: datetime | None = instant()
+    polled_at: datetime | None = instant()
+    compared_at: datetime | None = instant()
 
 
 class Thread(House, table=True):
@@ -335,21 +265,21 @@ class Thread(House, table=True):
     sequence: str = ""
     mailbox: str = ""
     subject: str = ""
-    state: v.ThreadState = _closed(v.ThreadState)
+    state: v.ThreadState = closed(v.ThreadState)
     owner: str = ""
     acting: str = ""
     rule: str = ""
     reason: str = ""
     pinned: bool = False
-    label: v.Label | None = _closed(v.Label, null=True)
-    tags: list[str] = _json()
+    label: v.Label | None = closed(v.Label, null=True)
+    tags: list[str] = json()
     task_open: bool = False
-    sla_due_at: datetime | None = _instant(index=True)
+    sla_due_at: datetime | None = instant(index=True)
     escalation: int = 0
-    assigned_at: datetime | None = _instant()
-    answered_at: datetime | None = _instant()
-    last_reply_at: datetime | None = _instant()
-    created_at: datetime = _instant(null=False)
+    assigned_at: datetime | None = instant()
+    answered_at: datetime | None = instant()
+    last_reply_at: datetime | None = instant()
+    created_at: datetime = instant(null=False)
 
 
 class Decision(House, table=True):
@@ -358,20 +288,20 @@ class Decision(House, table=True):
     id: int | None = Field(default=None, primary_key=True)
     thread_id: int = Field(index=True)
     message_id: int | None = None
-    at: datetime = _instant(null=False)
+    at: datetime = instant(null=False)
     owner: str
     acting: str
     rule: str
     reason: str
-    tried: list[dict[str, Any]] = _json()
-    facts: dict[str, Any] = _json(mapping=True)
+    tried: list[dict[str, Any]] = json()
+    facts: dict[str, Any] = json(mapping=True)
 
 
 class Rotation(House, table=True):
     """Whose turn it is in a round-robin."""
 
     pod: str = Field(primary_key=True)
-    turns: dict[str, int] = _json(mapping=True)
+    turns: dict[str, int] = json(mapping=True)
     last: str = ""
 
 
@@ -384,16 +314,16 @@ class Notice(House, table=True):
               postgresql_where=text("state = 'waiting'")),
     )  # fmt: skip
     id: int | None = Field(default=None, primary_key=True)
-    event: v.EventName = _closed(v.EventName)
+    event: v.EventName = closed(v.EventName)
     event_key: str
     channel: str
     recipient: str
-    payload: dict[str, Any] = _json(mapping=True)
+    payload: dict[str, Any] = json(mapping=True)
     state: str = "waiting"
     attempts: int = 0
-    not_before: datetime | None = _instant()
-    created_at: datetime = _instant(null=False)
-    sent_at: datetime | None = _instant()
+    not_before: datetime | None = instant()
+    created_at: datetime = instant(null=False)
+    sent_at: datetime | None = instant()
     error: str = ""
 
 
@@ -402,10 +332,10 @@ class Correction(House, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     message_id: int
-    label: v.Label = _closed(v.Label)
-    tags: list[str] = _json()
+    label: v.Label = closed(v.Label)
+    tags: list[str] = json()
     person: str
-    at: datetime = _instant(null=False)
+    at: datetime = instant(null=False)
 
 
 class AuditEntry(House, table=True):

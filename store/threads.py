@@ -66,11 +66,10 @@ def due(connection: Connection, until: datetime) -> list[records.Thread]:
     return [_record(row) for row in connection.execute(query)]
 
 
-def next_deadline(connection: Connection) -> datetime | None:
-    """Return the nearest deadline of an open task."""
-    found: datetime | None = connection.execute(
-        select(func.min(_THREAD.c.sla_due_at)).where(_THREAD.c.task_open)
-    ).scalar()
+def next_deadline_after(connection: Connection, at: datetime) -> datetime | None:
+    """Return the nearest deadline of an open task after an instant."""
+    query = select(func.min(_THREAD.c.sla_due_at)).where(_THREAD.c.task_open, _THREAD.c.sla_due_at > at)
+    found: datetime | None = connection.execute(query).scalar()
     return found
 
 

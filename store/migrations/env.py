@@ -2,8 +2,10 @@
 
 from alembic import context
 
-from store.tables import House
+from store import tables
+from store.columns import House
 
+TABLES = tables  # imported so that every table is known
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=House.metadata, render_as_batch=True
 )

@@ -91,7 +91,7 @@ def test_migrations_match_the_tables(store: Store) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
 
-    from store.tables import House
+    from store.columns import House
 
     with store.engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), House.metadata)

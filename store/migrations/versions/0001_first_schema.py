@@ -4,7 +4,7 @@ import sqlalchemy as sa
 import sqlmodel
 from alembic import op
 
-import store.tables
+import store.columns
 
 revision = "0001"
 down_revision = None
@@ -42,7 +42,7 @@ def upgrade() -> None:
         sa.Column("lists", sa.JSON(), nullable=False),
         sa.Column("opportunity_owner", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("lost_on", sa.Date(), nullable=True),
-        sa.Column("active_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("active_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
     )
     with op.batch_alter_table("account", schema=None) as batch_op:
@@ -101,8 +101,8 @@ def upgrade() -> None:
         sa.Column("crm_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("do_not_contact", sa.Boolean(), nullable=False),
         sa.Column("fields", sa.JSON(), nullable=False),
-        sa.Column("created_at", store.tables.Instant(length=27), nullable=True),
-        sa.Column("updated_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("created_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("updated_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contact")),
         sa.UniqueConstraint("email", name=op.f("uq_contact_email")),
     )
@@ -130,7 +130,7 @@ def upgrade() -> None:
         ),
         sa.Column("tags", sa.JSON(), nullable=False),
         sa.Column("person", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("at", store.tables.Instant(length=27), nullable=False),
+        sa.Column("at", store.columns.Instant(length=27), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_correction")),
     )
     op.create_table(
@@ -139,9 +139,9 @@ def upgrade() -> None:
         sa.Column("folder", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("uidvalidity", sa.Integer(), nullable=True),
         sa.Column("last_uid", sa.Integer(), nullable=False),
-        sa.Column("first_at", store.tables.Instant(length=27), nullable=True),
-        sa.Column("polled_at", store.tables.Instant(length=27), nullable=True),
-        sa.Column("compared_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("first_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("polled_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("compared_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("mailbox", "folder", name=op.f("pk_cursor")),
     )
     op.create_table(
@@ -149,7 +149,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("thread_id", sa.Integer(), nullable=False),
         sa.Column("message_id", sa.Integer(), nullable=True),
-        sa.Column("at", store.tables.Instant(length=27), nullable=False),
+        sa.Column("at", store.columns.Instant(length=27), nullable=False),
         sa.Column("owner", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("acting", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("rule", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -171,8 +171,8 @@ def upgrade() -> None:
         ),
         sa.Column("findings", sa.JSON(), nullable=False),
         sa.Column("records", sa.JSON(), nullable=False),
-        sa.Column("checked_at", store.tables.Instant(length=27), nullable=True),
-        sa.Column("decided_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("checked_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("decided_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_domain")),
     )
     op.create_table(
@@ -198,11 +198,11 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("step", sa.Integer(), nullable=False),
-        sa.Column("due_at", store.tables.Instant(length=27), nullable=True),
-        sa.Column("paused_until", store.tables.Instant(length=27), nullable=True),
+        sa.Column("due_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("paused_until", store.columns.Instant(length=27), nullable=True),
         sa.Column("mailbox", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("started_at", store.tables.Instant(length=27), nullable=True),
-        sa.Column("ended_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("started_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("ended_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("end_reason", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollment")),
     )
@@ -228,7 +228,7 @@ def upgrade() -> None:
         sa.Column("id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("fingerprint", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("hold_reason", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("created_at", store.tables.Instant(length=27), nullable=False),
+        sa.Column("created_at", store.columns.Instant(length=27), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instance")),
     )
     op.create_table(
@@ -236,7 +236,7 @@ def upgrade() -> None:
         sa.Column("mailbox", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("node", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
-        sa.Column("expires_at", store.tables.Instant(length=27), nullable=False),
+        sa.Column("expires_at", store.columns.Instant(length=27), nullable=False),
         sa.PrimaryKeyConstraint("mailbox", name=op.f("pk_lease")),
     )
     op.create_table(
@@ -247,10 +247,10 @@ def upgrade() -> None:
         ),
         sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("send_not_before", store.tables.Instant(length=27), nullable=True),
-        sa.Column("poll_not_before", store.tables.Instant(length=27), nullable=True),
-        sa.Column("polled_at", store.tables.Instant(length=27), nullable=True),
-        sa.Column("sent_search_proved_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("send_not_before", store.columns.Instant(length=27), nullable=True),
+        sa.Column("poll_not_before", store.columns.Instant(length=27), nullable=True),
+        sa.Column("polled_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("sent_search_proved_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("address", name=op.f("pk_mailbox")),
     )
     op.create_table(
@@ -261,8 +261,8 @@ def upgrade() -> None:
         sa.Column("uidvalidity", sa.Integer(), nullable=False),
         sa.Column("uid", sa.Integer(), nullable=False),
         sa.Column("sha256", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("internal_at", store.tables.Instant(length=27), nullable=False),
-        sa.Column("stored_at", store.tables.Instant(length=27), nullable=False),
+        sa.Column("internal_at", store.columns.Instant(length=27), nullable=False),
+        sa.Column("stored_at", store.columns.Instant(length=27), nullable=False),
         sa.Column("announce", sa.Boolean(), nullable=False),
         sa.Column(
             "stage",
@@ -300,7 +300,7 @@ def upgrade() -> None:
         sa.Column("thread_id", sa.Integer(), nullable=True),
         sa.Column("send_id", sa.Integer(), nullable=True),
         sa.Column("matched_by", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("judged_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("judged_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
         sa.UniqueConstraint(
             "mailbox", "folder", "uidvalidity", "uid", name=op.f("uq_message_mailbox_folder_uidvalidity_uid")
@@ -348,9 +348,9 @@ def upgrade() -> None:
         sa.Column("payload", sa.JSON(), nullable=False),
         sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("not_before", store.tables.Instant(length=27), nullable=True),
-        sa.Column("created_at", store.tables.Instant(length=27), nullable=False),
-        sa.Column("sent_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("not_before", store.columns.Instant(length=27), nullable=True),
+        sa.Column("created_at", store.columns.Instant(length=27), nullable=False),
+        sa.Column("sent_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("error", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
         sa.UniqueConstraint("event_key", "channel", "recipient", name=op.f("uq_notice_event_key_channel_recipient")),
@@ -369,14 +369,14 @@ def upgrade() -> None:
         sa.Column("mailbox", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("refresh_token", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("access_token", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("expires_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("expires_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("mailbox", name=op.f("pk_oauthtoken")),
     )
     op.create_table(
         "rawmessage",
         sa.Column("sha256", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("stored_at", store.tables.Instant(length=27), nullable=False),
+        sa.Column("stored_at", store.columns.Instant(length=27), nullable=False),
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_rawmessage")),
     )
     op.create_table(
@@ -421,19 +421,19 @@ def upgrade() -> None:
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.Column("sha256", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("token", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("planned_at", store.tables.Instant(length=27), nullable=False),
-        sa.Column("not_before", store.tables.Instant(length=27), nullable=True),
-        sa.Column("not_after", store.tables.Instant(length=27), nullable=True),
+        sa.Column("planned_at", store.columns.Instant(length=27), nullable=False),
+        sa.Column("not_before", store.columns.Instant(length=27), nullable=True),
+        sa.Column("not_after", store.columns.Instant(length=27), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("claimed_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("claimed_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("claim_epoch", sa.Integer(), nullable=True),
-        sa.Column("sent_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("sent_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("code", sa.Integer(), nullable=True),
         sa.Column("enhanced", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("answer", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("checks", sa.Integer(), nullable=False),
-        sa.Column("next_check_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("next_check_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_send")),
         sa.UniqueConstraint("enrollment_id", "step", name=op.f("uq_send_enrollment_id_step")),
         sa.UniqueConstraint("message_id", name=op.f("uq_send_message_id")),
@@ -459,7 +459,7 @@ def upgrade() -> None:
         sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("activated_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("activated_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_sequence")),
     )
     op.create_table(
@@ -491,8 +491,8 @@ def upgrade() -> None:
         ),
         sa.Column("source", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("evidence", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("created_at", store.tables.Instant(length=27), nullable=False),
-        sa.Column("expires_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("created_at", store.columns.Instant(length=27), nullable=False),
+        sa.Column("expires_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_suppression")),
         sa.UniqueConstraint("kind", "value_hash", name=op.f("uq_suppression_kind_value_hash")),
     )
@@ -532,12 +532,12 @@ def upgrade() -> None:
         ),
         sa.Column("tags", sa.JSON(), nullable=False),
         sa.Column("task_open", sa.Boolean(), nullable=False),
-        sa.Column("sla_due_at", store.tables.Instant(length=27), nullable=True),
+        sa.Column("sla_due_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("escalation", sa.Integer(), nullable=False),
-        sa.Column("assigned_at", store.tables.Instant(length=27), nullable=True),
-        sa.Column("answered_at", store.tables.Instant(length=27), nullable=True),
-        sa.Column("last_reply_at", store.tables.Instant(length=27), nullable=True),
-        sa.Column("created_at", store.tables.Instant(length=27), nullable=False),
+        sa.Column("assigned_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("answered_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("last_reply_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("created_at", store.columns.Instant(length=27), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_thread")),
     )
     with op.batch_alter_table("thread", schema=None) as batch_op:

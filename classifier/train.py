@@ -1,0 +1,182 @@
+"""How is the shipped model made from the corpus, the same every time?
+
+Choices are made on held-out groups: folds leave whole families out, so that no idea stands on both sides.
+scikit-learn is imported here and nowhere on the way of a reply.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+
+from classifier.abstain import Thresholds, choose_bar
+from classifier.features import NUMBERS, extract, weighted
+from classifier.labels import Example, read_corpus
+from classifier.model import SHIPPED, LinearModel, save_model, softmax
+from store.errors import PermanentError
+from store.vocabulary import Label, Tag
+
+FOLDS = 5
+SEED = 7
+LEAST_DOCUMENTS = {"w": 2, "c": 4}  # texts that must share a term, by kind
+STRENGTH = 30.0  # inverse regularisation of the label head
+LEAST_TAG_TEXTS = 12  # a tag seen less often is left to the evidence rules
+
+Blocks = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What models said about texts whose families they had not seen."""
+
+    examples: list[Example]
+    scores: np.ndarray  #: (texts, labels), uncalibrated
+    labels: tuple[str, ...]
+
+
+def train(corpus: Sequence[Example], folder: Path = SHIPPED) -> tuple[LinearModel, HeldOut]:
+    """Train, choose temperature and bars on held-out families, write the model to `folder`."""
+    if len({example.label for example in corpus}) < len(Label):
+        raise PermanentError("the corpus lacks a label: it needs texts of all six")
+    blocks = [extract(example.text) for example in corpus]
+    held = cross_validate(corpus, blocks)
+    temperature = _temperature(held)
+    thresholds = _thresholds(held, temperature)
+    model = fit(corpus, blocks, temperature, thresholds)
+    about = {"texts": len(corpus), "families": len({example.family for example in corpus}), "seed": SEED}
+    save_model(model, folder, about)
+    return model, held
+
+
+def fit(
+    corpus: Sequence[Example], blocks: Sequence[Blocks], temperature: float = 1.0, bars: Thresholds | None = None
+) -> LinearModel:
+    """Fit all three heads on these texts."""
+    terms, idf = _vocabulary(blocks)
+    index = {term: column for column, term in enumerate(terms)}
+    matrix = _matrix(blocks, index, idf)
+    balance = _weights([example.label for example in corpus])
+    heads = {
+        "label": _head(matrix, [example.label for example in corpus], STRENGTH, balance),
+        "tags": _tag_head(matrix, corpus),
+        "language": _head(matrix, [example.language for example in corpus], 5.0, None),
+    }
+    return LinearModel(terms, idf, heads, temperature, bars or Thresholds())
+
+
+def cross_validate(corpus: Sequence[Example], blocks: Sequence[Blocks]) -> HeldOut:
+    """Score every text with a model that has not seen its family."""
+    labels = tuple(sorted({str(example.label) for example in corpus}))
+    scores = np.zeros((len(corpus), len(labels)))
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SEED)
+    targets = [f"{example.language}:{example.label}" for example in corpus]
+    for inside, outside in folds.split(targets, targets, [example.family for example in corpus]):
+        model = fit_label([corpus[i] for i in inside], [blocks[i] for i in inside])
+        scores[outside] = label_scores(model, [blocks[i] for i in outside])
+    return HeldOut(list(corpus), scores, labels)
+
+
+def fit_label(corpus: Sequence[Example], blocks: Sequence[Blocks]) -> LinearModel:
+    """Fit the label head alone, for folds."""
+    terms, idf = _vocabulary(blocks)
+    matrix = _matrix(blocks, {term: column for column, term in enumerate(terms)}, idf)
+    labels = [example.label for example in corpus]
+    heads = {"label": _head(matrix, labels, STRENGTH, _weights(labels))}
+    return LinearModel(terms, idf, heads, 1.0, Thresholds())
+
+
+def label_scores(model: LinearModel, blocks: Sequence[Blocks]) -> np.ndarray:
+    """Return the label head's raw scores, shape (texts, labels)."""
+    _, coefficients, intercept = model.heads["label"]
+    matrix = _matrix(blocks, model.index, model.idf)
+    return np.asarray(matrix @ coefficients + intercept)
+
+
+def _vocabulary(blocks: Sequence[Blocks]) -> tuple[list[str], np.ndarray]:
+    documents = Counter(term for found in blocks for name in ("word", "char") for term in found[name])
+    terms = sorted(term for term, count in documents.items() if count >= LEAST_DOCUMENTS[term[0]])
+    idf = [math.log((1 + len(blocks)) / (1 + documents[term])) + 1 for term in terms] + [1.0] * len(NUMBERS)
+    return [*terms, *NUMBERS], np.array(idf)
+
+
+def _matrix(blocks: Sequence[Blocks], index: dict[str, int], idf: np.ndarray) -> csr_matrix:
+    values, columns, starts = [], [], [0]
+    weights = dict(enumerate(idf.tolist()))
+    for found in blocks:
+        for column, value in weighted(found, index, weights):
+            columns.append(column)
+            values.append(value)
+        starts.append(len(columns))
+    return csr_matrix((values, columns, starts), shape=(len(blocks), len(index)))
+
+
+def _head(
+    matrix: csr_matrix, targets: Sequence[str], strength: float, weights: np.ndarray | None
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    fitted = LogisticRegression(C=strength, max_iter=400, tol=1e-3).fit(matrix, list(map(str, targets)), weights)
+    names = tuple(map(str, fitted.classes_))
+    if len(names) == 2:  # scikit-learn keeps one column for two classes
+        zeros = np.zeros_like(fitted.coef_)
+        return names, np.vstack([zeros, fitted.coef_]).T, np.array([0.0, float(fitted.intercept_[0])])
+    return names, fitted.coef_.T, fitted.intercept_
+
+
+def _tag_head(matrix: csr_matrix, corpus: Sequence[Example]) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    counts = Counter(tag for example in corpus for tag in example.tags)
+    names = tuple(sorted(str(tag) for tag in Tag if counts[tag] >= LEAST_TAG_TEXTS))
+    columns, intercepts = [np.zeros((matrix.shape[1], 0))], []
+    for name in names:
+        has_tag = np.array([Tag(name) in example.tags for example in corpus])
+        fitted = LogisticRegression(C=20.0, max_iter=300, tol=1e-3, class_weight={False: 1.0, True: 2.0})
+        fitted.fit(matrix, has_tag)
+        columns.append(fitted.coef_.T)
+        intercepts.append(float(fitted.intercept_[0]))
+    return names, np.hstack(columns), np.array(intercepts)
+
+
+def _weights(labels: Sequence[str]) -> np.ndarray:
+    counts = Counter(labels)
+    return np.array([math.sqrt(len(labels) / (len(counts) * counts[label])) for label in labels])
+
+
+def _temperature(held: HeldOut) -> float:
+    truth = np.array([held.labels.index(example.label) for example in held.examples])
+
+    def loss(log_temperature: float) -> float:
+        chances = softmax(held.scores / math.exp(log_temperature))
+        return float(-np.log(np.maximum(chances[np.arange(len(truth)), truth], 1e-12)).mean())
+
+    return round(math.exp(minimize_scalar(loss, bounds=(-2.0, 3.0), method="bounded").x), 4)
+
+
+def _thresholds(held: HeldOut, temperature: float) -> Thresholds:
+    """Choose the bars: hold nearly every wish to stop, suppress almost only those, file away almost no human."""
+    chances = softmax(held.scores / temperature)
+    stop = chances[:, held.labels.index(Label.UNSUBSCRIBE)]
+    is_stop = [example.label == Label.UNSUBSCRIBE for example in held.examples]
+    best = chances.argmax(axis=1)
+    suppress = choose_bar(stop.tolist(), is_stop, most_errors=0.02)
+    stops = np.sort(stop[np.array(is_stop)])
+    hold = float(stops[int(0.005 * len(stops))]) if len(stops) else 0.2
+    filing = [held.labels.index(label) for label in (Label.NOT_INTERESTED, Label.OUT_OF_OFFICE, Label.BOUNCE)]
+    filed = [row for row in range(len(best)) if best[row] in filing]
+    fine = [held.examples[row].label in (Label.NOT_INTERESTED, Label.OUT_OF_OFFICE, Label.BOUNCE) for row in filed]
+    file_bar = choose_bar([float(chances[row, best[row]]) for row in filed], fine, most_errors=0.02)
+    return Thresholds(
+        hold=round(min(max(hold, 0.02), 0.2), 4),
+        suppress=round(min(max(suppress, 0.5), 0.9), 4),
+        show=0.3,
+        file=round(min(max(file_bar, 0.45), 0.9), 4),
+    )
+
+
+def train_from(corpus_folder: Path, folder: Path) -> tuple[LinearModel, HeldOut]:
+    """Read a corpus folder and train from it."""
+    return train(read_corpus(corpus_folder), folder)

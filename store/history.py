@@ -1,0 +1,61 @@
+"""What has happened between us and a contact, and what do we know of a mailbox's past?"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from store import enrollments, records, suppression
+from store.tables import Enrollment, Message, Send, core
+from store.vocabulary import EnrollmentState, Label, SendState, Tag
+
+_SEND, _MESSAGE, _ENROLLMENT = core(Send), core(Message), core(Enrollment)
+
+
+def attempts(connection: Connection, send_id: int) -> int:
+    """Return how often a send was claimed or dialled."""
+    return int(connection.execute(select(_SEND.c.attempts).where(_SEND.c.id == send_id)).scalar_one())
+
+
+def last_confirmed(connection: Connection, mailbox: str) -> str | None:
+    """Return the Message-ID of the newest message this mailbox is known to have sent."""
+    query = (
+        select(_SEND.c.message_id)
+        .where(_SEND.c.mailbox == mailbox, _SEND.c.state == SendState.SENT)
+        .order_by(_SEND.c.sent_at.desc())
+        .limit(1)
+    )
+    found: str | None = connection.execute(query).scalar()
+    return found
+
+
+def contact_history(
+    connection: Connection, contact: records.Contact, secret: bytes, now: datetime, *, but_sequence: str = ""
+) -> records.ContactHistory:
+    """Return what the guardrails ask about a contact; `but_sequence` is the one that asks and does not count."""
+    hashes = suppression.covering_hashes(secret, contact.email, contact.account_id)
+    live = enrollments.enrollments_of(connection, [contact.id], live=True)
+    reply = connection.execute(
+        select(_MESSAGE.c.label, _MESSAGE.c.tags, _MESSAGE.c.internal_at, _MESSAGE.c.return_on)
+        .join(_SEND, _SEND.c.id == _MESSAGE.c.send_id)
+        .where(
+            _SEND.c.contact_id == contact.id,
+            _MESSAGE.c.label.in_((Label.INTERESTED, Label.NOT_INTERESTED, Label.OTHER)),
+        )
+        .order_by(_MESSAGE.c.internal_at.desc())
+        .limit(1)
+    ).one_or_none()
+    finished = connection.execute(
+        select(_ENROLLMENT.c.ended_at)
+        .where(_ENROLLMENT.c.contact_id == contact.id, _ENROLLMENT.c.state == EnrollmentState.FINISHED)
+        .order_by(_ENROLLMENT.c.ended_at.desc())
+        .limit(1)
+    ).scalar()
+    return records.ContactHistory(
+        suppressed=suppression.find_covering(connection, hashes, now),
+        active_sequences=tuple(one.sequence for one in live if one.sequence != but_sequence),
+        last_reply_label=reply.label if reply else None,
+        last_reply_on=reply.internal_at.date() if reply else None,
+        last_reply_timing=bool(reply and Tag.TIMING in reply.tags),
+        recycle_on=reply.return_on if reply else None,
+        finished_on=finished.date() if finished else None,
+    )
