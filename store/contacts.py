@@ -84,7 +84,7 @@ def accounts_by_domain(connection: Connection, domain: str) -> list[records.Acco
     return sorted(map(_as_account, rows), key=lambda found: (-len(found.domain), found.id))
 
 
-def accounts_where(connection: Connection, **equal: Any) -> list[records.Account]:
+def accounts_where(connection: Connection, /, **equal: Any) -> list[records.Account]:
     """Return the accounts whose columns equal these values, names compared in lower case."""
     query: Select[Any] = select(_ACCOUNT).order_by(_ACCOUNT.c.id)
     for name, value in equal.items():

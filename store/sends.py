@@ -296,7 +296,7 @@ _SENT_FIELDS = ("enrollment_id", "contact_id", "account_id", "sequence", "step",
 _SENT = select(_SEND.c.id.label("send_id"), _SEND.c.body_text.label("text"), *(_SEND.c[name] for name in _SENT_FIELDS))
 
 
-def find_sent(connection: Connection, **lists: Sequence[Any]) -> list[records.SentMessage]:
+def find_sent(connection: Connection, /, **lists: Sequence[Any]) -> list[records.SentMessage]:
     """Return sends that may have left, newest first, by one column: `find_sent(c, recipient=[...])`.
 
     `message_id=` also finds ids that a provider rewrote.

@@ -50,7 +50,7 @@ def thread(connection: Connection, thread_id: int) -> records.Thread | None:
     return _record(row) if row is not None else None
 
 
-def find(connection: Connection, **equal: Any) -> list[records.Thread]:
+def find(connection: Connection, /, **equal: Any) -> list[records.Thread]:
     """Return the threads whose columns equal these values, newest first."""
     query = select(_THREAD).order_by(_THREAD.c.id.desc())
     for name, value in equal.items():

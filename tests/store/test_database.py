@@ -73,7 +73,11 @@ def test_sqlite_survives_power_loss_settings(store: Store) -> None:
         pytest.skip("SQLite only")
     pragmas = {"journal_mode": "wal", "synchronous": 2}
     for name, wanted in pragmas.items():
-        assert store.read_now(lambda c, n=name: c.execute(text(f"PRAGMA {n}")).scalar_one()) == wanted
+        assert store.read_now(read_pragma, name) == wanted
+
+
+def read_pragma(connection: Connection, name: str) -> object:
+    return connection.execute(text(f"PRAGMA {name}")).scalar_one()
 
 
 def test_a_cloned_database_is_on_hold_until_released(store: Store) -> None:

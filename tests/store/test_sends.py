@@ -127,12 +127,11 @@ def test_limits_are_counted_from_the_ledger(store: Store) -> None:
     later = NOW + timedelta(hours=1)
     second = store.write_now(sends.plan, composed(enrollment, 1), later)
     assert second is not None
-    one = {"mailbox": 9}
     assert claim(store, second, now=later - timedelta(minutes=1), limits=sends.ClaimLimits(1)) == "daily-limit"
-    assert claim(store, second, now=NOW, limits=sends.ClaimLimits(**one, recipient_domain=1)) == "recipient-domain-cap"
-    assert claim(store, second, now=NOW, limits=sends.ClaimLimits(**one, sending_domain=1)) == "sending-domain-cap"
-    assert claim(store, second, now=NOW, limits=sends.ClaimLimits(**one, account=1)) == "account-cap"
-    assert claim(store, second, now=NOW, limits=sends.ClaimLimits(**one, gap=timedelta(minutes=3))) == "gap"
+    assert claim(store, second, now=NOW, limits=sends.ClaimLimits(9, recipient_domain=1)) == "recipient-domain-cap"
+    assert claim(store, second, now=NOW, limits=sends.ClaimLimits(9, sending_domain=1)) == "sending-domain-cap"
+    assert claim(store, second, now=NOW, limits=sends.ClaimLimits(9, account=1)) == "account-cap"
+    assert claim(store, second, now=NOW, limits=sends.ClaimLimits(9, gap=timedelta(minutes=3))) == "gap"
     load = store.read_now(mailboxes.loads, [MAILBOX], NOW)[MAILBOX]
     assert (load.sent_last_day, load.last_sent_at, load.delivered) == (1, NOW, 1)
     assert load.daily_history == ((NOW.date(), 1, False),)
