@@ -22,6 +22,7 @@ from store.tables import AuditCheckpoint, AuditEntry, AuditPrivate, core
 
 _ENTRY, _PRIVATE, _CHECKPOINT = core(AuditEntry), core(AuditPrivate), core(AuditCheckpoint)
 _HEAD = select(_ENTRY.c.seq, _ENTRY.c.hash).order_by(_ENTRY.c.seq.desc()).limit(1)
+_INSERT = insert(_ENTRY)
 _CHAIN_LOCK = 0x706F7374  # one advisory lock for the chain's head on PostgreSQL
 
 
@@ -57,7 +58,7 @@ def append(
         "commitment": commitment,
         "previous": previous,
     }
-    connection.execute(insert(_ENTRY).values(**entry, hash=entry_hash(entry)))
+    connection.execute(_INSERT, {**entry, "hash": entry_hash(entry)})
     return int(seq)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, String, cast, func, insert, select, update
 
 from store import audit, records
+from store.claims import DAY
 from store.send_states import COUNTED
-from store.sends import DAY
 from store.tables import Lease, Mailbox, Message, OauthToken, Send, core
 from store.vocabulary import BounceKind, Label, MailboxState, SendState, Tag
 

@@ -1,7 +1,7 @@
 """The send ledger: what was planned, claimed and sent, so that nothing leaves twice and nothing is lost?
 
-A send is claimed between RCPT and DATA, in one transaction that asks every question again. While a claim is open the
-enrollment has no due date, so nothing plans it a second time. `send_states.py` holds the transitions.
+A send is claimed (`claims.py`) between RCPT and DATA. While a claim is open the enrollment has no due date, so nothing
+plans it a second time. `send_states.py` holds the transitions.
 """
 
 from collections.abc import Sequence
@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, insert, literal, null, or_, select, update
 
-from store import audit, records, schema, suppression
+from store import audit, records
 from store.send_states import COUNTED, sources_of
-from store.tables import Domain, Enrollment, Lease, Mailbox, Send, core
-from store.tables import Sequence as SequenceTable
-from store.vocabulary import EnrollmentState, MailboxState, SendState, VerdictLevel
+from store.tables import Enrollment, Send, core
+from store.vocabulary import EnrollmentState, SendState
 
-_SEND, _ENROLLMENT, _LEASE = core(Send), core(Enrollment), core(Lease)
-_DOMAIN, _MAILBOX, _SEQUENCE = core(Domain), core(Mailbox), core(SequenceTable)
-DAY = timedelta(hours=24)
+_SEND, _ENROLLMENT = core(Send), core(Enrollment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +39,6 @@ class NewSend:
     token: str
     not_before: datetime
     not_after: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimLimits:
-    """Caps of the rolling 24 h that a claim counts again; None is no cap."""
-
-    mailbox: int
-    sending_domain: int | None = None
-    recipient_domain: int | None = None
-    account: int | None = None
-    gap: timedelta = timedelta()
 
 
 def plan(connection: Connection, new: NewSend, now: datetime) -> int | None:
@@ -85,102 +71,23 @@ def plan(connection: Connection, new: NewSend, now: datetime) -> int | None:
     return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
-def claim(
-    connection: Connection, send_id: int, *, epoch: int, secret: bytes, limits: ClaimLimits, now: datetime
-) -> str:
-    """Claim a send between RCPT and DATA; returns "" when it may go, else the slug of what forbids it.
-
-    Raises StoreOnHold on a database that may not send.
-    """
-    schema.require_release(connection)
-    row = connection.execute(_CLAIM_FACTS.where(_SEND.c.id == send_id)).one()
-    hashes = suppression.covering_hashes(secret, row.recipient, row.account_id)
-    suppression.lock_hashes(connection, hashes, exclusive=False)
-    slug = _forbidding_state(row, epoch, now) or _forbidding_limit(connection, row, limits, now)
-    if not slug and (entry := suppression.find_covering(connection, hashes, now)):
-        slug = f"suppressed-{entry.reason}"
-    if slug:
-        return slug
-    claimed = connection.execute(
-        update(_SEND)
-        .where(_SEND.c.id == send_id, _SEND.c.state == SendState.PLANNED)
-        .values(state=SendState.CLAIMED, claimed_at=now, claim_epoch=epoch, attempts=_SEND.c.attempts + 1)
-    )
-    taken = connection.execute(
-        update(_ENROLLMENT)
-        .where(_ENROLLMENT.c.id == row.enrollment_id, _ENROLLMENT.c.state == EnrollmentState.ACTIVE)
-        .values(due_at=None, mailbox=row.mailbox)
-    )
-    if claimed.rowcount != 1 or taken.rowcount != 1:
-        raise AssertionError(f"send {send_id} changed inside its own claim")
-    return ""
-
-
-_CLAIM_FACTS = (
-    select(
-        _SEND.c.id,
-        _SEND.c.state,
-        _SEND.c.enrollment_id,
-        _SEND.c.step,
-        _SEND.c.mailbox,
-        _SEND.c.sending_domain,
-        _SEND.c.recipient,
-        _SEND.c.recipient_domain,
-        _SEND.c.account_id,
-        _SEND.c.not_before,
-        _SEND.c.not_after,
-        _ENROLLMENT.c.state.label("enrollment_state"),
-        _ENROLLMENT.c.step.label("enrollment_step"),
-        _LEASE.c.epoch,
-        _LEASE.c.expires_at.label("lease_expires_at"),
-        _DOMAIN.c.verdict,
-        _MAILBOX.c.state.label("mailbox_state"),
-        _SEQUENCE.c.active.label("sequence_active"),
-    )
-    .join(_ENROLLMENT, _ENROLLMENT.c.id == _SEND.c.enrollment_id)
-    .join(_LEASE, _LEASE.c.mailbox == _SEND.c.mailbox, isouter=True)
-    .join(_DOMAIN, _DOMAIN.c.name == _SEND.c.sending_domain, isouter=True)
-    .join(_MAILBOX, _MAILBOX.c.address == _SEND.c.mailbox, isouter=True)
-    .join(_SEQUENCE, _SEQUENCE.c.name == _SEND.c.sequence, isouter=True)
-    .with_for_update(of=_ENROLLMENT)
+_SENT_NOW = (
+    update(_SEND)
+    .where(_SEND.c.id == bindparam("send"), or_(*(_SEND.c.state == state for state in sources_of(SendState.SENT))))
+    .values(state=SendState.SENT, sent_at=bindparam("at"), answer=bindparam("said"), learnt_id=bindparam("learnt"))
+    .returning(_SEND.c.enrollment_id, _SEND.c.step)
 )
-
-
-def _forbidding_state(row: Any, epoch: int, now: datetime) -> str:
-    opener = row.step == 0
-    verdict = row.verdict or VerdictLevel.UNKNOWN
-    checks = (
-        (row.state == SendState.PLANNED, f"send-{row.state}"),
-        (row.epoch == epoch and row.lease_expires_at and row.lease_expires_at > now, "lease-lost"),
-        (row.enrollment_state == EnrollmentState.ACTIVE, f"enrollment-{row.enrollment_state}"),
-        (row.enrollment_step == row.step, "step-moved-on"),
-        (bool(row.sequence_active), "sequence-paused"),
-        (row.mailbox_state in (None, MailboxState.ACTIVE), "mailbox-held"),
-        (verdict not in (VerdictLevel.BLOCKED, VerdictLevel.UNKNOWN), f"domain-{verdict}"),
-        (not opener or verdict == VerdictLevel.READY, "domain-degraded"),
-        (row.not_before <= now < row.not_after, "window"),
-    )
-    return next((slug for holds, slug in checks if not holds), "")
-
-
-def _forbidding_limit(connection: Connection, row: Any, limits: ClaimLimits, now: datetime) -> str:
-    caps = (
-        (limits.mailbox, _SEND.c.mailbox == row.mailbox, "daily-limit"),
-        (limits.sending_domain, _SEND.c.sending_domain == row.sending_domain, "sending-domain-cap"),
-        (limits.recipient_domain, _SEND.c.recipient_domain == row.recipient_domain, "recipient-domain-cap"),
-        (limits.account if row.account_id is not None else None, _SEND.c.account_id == row.account_id, "account-cap"),
-    )
-    recent = (_SEND.c.state.in_(COUNTED), _SEND.c.claimed_at > now - DAY)
-    for cap, same, slug in caps:
-        if cap is None:
-            continue
-        if connection.execute(select(func.count()).select_from(_SEND).where(same, *recent)).scalar_one() >= cap:
-            return slug
-    if limits.gap:
-        close = (_SEND.c.mailbox == row.mailbox, _SEND.c.state.in_(COUNTED), _SEND.c.claimed_at > now - limits.gap)
-        if connection.execute(select(_SEND.c.id).where(*close).limit(1)).one_or_none():
-            return "gap"
-    return ""
+_ACTIVE = _ENROLLMENT.c.state == EnrollmentState.ACTIVE
+_STEPPED = update(_ENROLLMENT).where(_ENROLLMENT.c.id == bindparam("enrollment")).values(step=bindparam("next_step"))
+_NEXT_STEP = _STEPPED.values(
+    due_at=case((_ACTIVE, bindparam("due", type_=_ENROLLMENT.c.due_at.type)), else_=_ENROLLMENT.c.due_at)
+)
+_FINISH = _STEPPED.values(
+    due_at=case((_ACTIVE, null()), else_=_ENROLLMENT.c.due_at),
+    ended_at=case((_ACTIVE, bindparam("at", type_=_ENROLLMENT.c.ended_at.type)), else_=_ENROLLMENT.c.ended_at),
+    end_reason=case((_ACTIVE, "all-steps-sent"), else_=_ENROLLMENT.c.end_reason),
+    state=case((_ACTIVE, literal(EnrollmentState.FINISHED, _ENROLLMENT.c.state.type)), else_=_ENROLLMENT.c.state),
+)
 
 
 def record_sent(
@@ -193,15 +100,11 @@ def record_sent(
     learnt_id: str = "",
 ) -> None:
     """Settle a claim as sent and move the enrollment on: to its next step, or to `finished` when there is none."""
-    row = _settle(connection, send_id, SendState.SENT, answer=answer, learnt_id=learnt_id, sent_at=now)
-    live = _ENROLLMENT.c.id == row.enrollment_id
-    connection.execute(update(_ENROLLMENT).where(live).values(step=row.step + 1))
-    active = (live, _ENROLLMENT.c.state == EnrollmentState.ACTIVE)
-    if next_due_at is not None:
-        connection.execute(update(_ENROLLMENT).where(*active).values(due_at=next_due_at))
-    else:
-        values = {"state": EnrollmentState.FINISHED, "due_at": None, "ended_at": now, "end_reason": "all-steps-sent"}
-        connection.execute(update(_ENROLLMENT).where(*active).values(**values))
+    row = connection.execute(_SENT_NOW, {"send": send_id, "at": now, "said": answer, "learnt": learnt_id}).one_or_none()
+    if row is None:
+        raise AssertionError(f"send {send_id} cannot become sent: it is already settled")
+    moved = {"enrollment": row.enrollment_id, "next_step": row.step + 1, "at": now, "due": next_due_at}
+    connection.execute(_NEXT_STEP if next_due_at is not None else _FINISH, moved)
     audit.append(connection, now, "postroom", "send.sent", f"send:{send_id}", {"step": row.step})
 
 

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, or_, select, text, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, text, update
 
 from store import audit
 from store.records import Suppression
@@ -18,6 +18,12 @@ from store.vocabulary import SuppressionKind, SuppressionReason
 
 _TABLE = core(SuppressionTable)
 _STRENGTH = {reason: strength for strength, reason in enumerate(reversed(SuppressionReason))}
+
+
+_COVERING = select(_TABLE).where(
+    _TABLE.c.value_hash.in_(bindparam("hashes", expanding=True)),
+    or_(_TABLE.c.expires_at.is_(None), _TABLE.c.expires_at > bindparam("now")),
+)
 
 
 def hash_value(secret: bytes, kind: SuppressionKind, value: str) -> bytes:
@@ -48,11 +54,7 @@ def lock_hashes(connection: Connection, hashes: Iterable[bytes], *, exclusive: b
 
 def find_covering(connection: Connection, hashes: Sequence[bytes], now: datetime) -> Suppression | None:
     """Return the strongest entry among these hashes that is in force, or None."""
-    rows = connection.execute(
-        select(_TABLE).where(
-            _TABLE.c.value_hash.in_(hashes), or_(_TABLE.c.expires_at.is_(None), _TABLE.c.expires_at > now)
-        )
-    )
+    rows = connection.execute(_COVERING, {"hashes": hashes, "now": now})
     return max(map(_record, rows), key=lambda entry: _STRENGTH[entry.reason], default=None)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from store import contacts, domains, enrollments, mailboxes, messages, schema, sends, suppression
+from store import claims, contacts, domains, enrollments, mailboxes, messages, schema, sends, suppression
 from store.database import Store
 from store.errors import StoreOnHold
 from store.send_states import ALLOWED
@@ -16,7 +16,7 @@ NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SECRET = b"test secret"
 MAILBOX = "maya@out.example"
 DAY = timedelta(days=1)
-LIMITS = sends.ClaimLimits(mailbox=40)
+LIMITS = claims.ClaimLimits(mailbox=40)
 
 
 def prepare(store: Store) -> int:
@@ -45,7 +45,7 @@ def composed(enrollment: int, step: int = 0, **changes: Any) -> sends.NewSend:
 
 def claim(store: Store, send: int, **changes: Any) -> str:
     options: dict[str, Any] = {"epoch": 1, "secret": SECRET, "limits": LIMITS, "now": NOW} | changes
-    return store.write_now(sends.claim, send, **options)
+    return store.write_now(claims.claim, send, **options)
 
 
 def test_a_claim_succeeds_once(store: Store) -> None:
@@ -121,17 +121,17 @@ def test_limits_are_counted_from_the_ledger(store: Store) -> None:
     enrollment = prepare(store)
     send = store.write_now(sends.plan, composed(enrollment), NOW)
     assert send is not None
-    assert claim(store, send, limits=sends.ClaimLimits(mailbox=0)) == "daily-limit"
+    assert claim(store, send, limits=claims.ClaimLimits(mailbox=0)) == "daily-limit"
     assert claim(store, send) == ""
     store.write_now(sends.record_sent, send, NOW, next_due_at=NOW)
     later = NOW + timedelta(hours=1)
     second = store.write_now(sends.plan, composed(enrollment, 1), later)
     assert second is not None
-    assert claim(store, second, now=later - timedelta(minutes=1), limits=sends.ClaimLimits(1)) == "daily-limit"
-    assert claim(store, second, now=NOW, limits=sends.ClaimLimits(9, recipient_domain=1)) == "recipient-domain-cap"
-    assert claim(store, second, now=NOW, limits=sends.ClaimLimits(9, sending_domain=1)) == "sending-domain-cap"
-    assert claim(store, second, now=NOW, limits=sends.ClaimLimits(9, account=1)) == "account-cap"
-    assert claim(store, second, now=NOW, limits=sends.ClaimLimits(9, gap=timedelta(minutes=3))) == "gap"
+    assert claim(store, second, now=later - timedelta(minutes=1), limits=claims.ClaimLimits(1)) == "daily-limit"
+    assert claim(store, second, now=NOW, limits=claims.ClaimLimits(9, recipient_domain=1)) == "recipient-domain-cap"
+    assert claim(store, second, now=NOW, limits=claims.ClaimLimits(9, sending_domain=1)) == "sending-domain-cap"
+    assert claim(store, second, now=NOW, limits=claims.ClaimLimits(9, account=1)) == "account-cap"
+    assert claim(store, second, now=NOW, limits=claims.ClaimLimits(9, gap=timedelta(minutes=3))) == "gap"
     load = store.read_now(mailboxes.loads, [MAILBOX], NOW)[MAILBOX]
     assert (load.sent_last_day, load.last_sent_at, load.delivered) == (1, NOW, 1)
     assert load.daily_history == ((NOW.date(), 1, False),)

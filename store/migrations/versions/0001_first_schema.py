@@ -439,6 +439,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("message_id", name=op.f("uq_send_message_id")),
     )
     with op.batch_alter_table("send", schema=None) as batch_op:
+        batch_op.create_index("ix_send_account_claimed", ["account_id", "claimed_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_send_claimed_at"), ["claimed_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_send_contact_id"), ["contact_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_send_learnt_id"), ["learnt_id"], unique=False)
@@ -451,6 +452,8 @@ def upgrade() -> None:
             postgresql_where=sa.text("state IN ('planned', 'claimed', 'deferred')"),
         )
         batch_op.create_index(batch_op.f("ix_send_recipient"), ["recipient"], unique=False)
+        batch_op.create_index("ix_send_recipient_domain_claimed", ["recipient_domain", "claimed_at"], unique=False)
+        batch_op.create_index("ix_send_sending_domain_claimed", ["sending_domain", "claimed_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_send_sent_at"), ["sent_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_send_token"), ["token"], unique=False)
 
@@ -563,6 +566,8 @@ def downgrade() -> None:
     with op.batch_alter_table("send", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_send_token"))
         batch_op.drop_index(batch_op.f("ix_send_sent_at"))
+        batch_op.drop_index("ix_send_sending_domain_claimed")
+        batch_op.drop_index("ix_send_recipient_domain_claimed")
         batch_op.drop_index(batch_op.f("ix_send_recipient"))
         batch_op.drop_index(
             "ix_send_open",
@@ -573,6 +578,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_send_learnt_id"))
         batch_op.drop_index(batch_op.f("ix_send_contact_id"))
         batch_op.drop_index(batch_op.f("ix_send_claimed_at"))
+        batch_op.drop_index("ix_send_account_claimed")
 
     op.drop_table("send")
     op.drop_table("rotation")

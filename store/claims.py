@@ -1,0 +1,148 @@
+"""May this very message leave now? Asked between RCPT and DATA, in the one transaction that commits the claim.
+
+Everything is asked again here, whatever the plan said: the hold of a restored database, the lease's epoch, the
+enrollment, the sequence, the mailbox, the domain's verdict, the window, every limit, and the suppression ledger under
+its locks. This is a hot path: its statements are built once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, Connection, Select, bindparam, func, or_, select, update
+
+from store import suppression
+from store.errors import StoreOnHold
+from store.send_states import COUNTED
+from store.tables import Domain, Enrollment, Instance, Lease, Mailbox, Send, core
+from store.tables import Sequence as SequenceTable
+from store.vocabulary import EnrollmentState, MailboxState, SendState, VerdictLevel
+
+_SEND, _ENROLLMENT, _LEASE, _INSTANCE = core(Send), core(Enrollment), core(Lease), core(Instance)
+_DOMAIN, _MAILBOX, _SEQUENCE = core(Domain), core(Mailbox), core(SequenceTable)
+DAY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLimits:
+    """Caps of the rolling 24 h that a claim counts again; None is no cap."""
+
+    mailbox: int
+    sending_domain: int | None = None
+    recipient_domain: int | None = None
+    account: int | None = None
+    gap: timedelta = timedelta()
+
+
+_FACTS = (
+    select(
+        *(_SEND.c[name] for name in ("id", "state", "enrollment_id", "step", "mailbox", "sending_domain", "recipient",
+                                     "recipient_domain", "account_id", "not_before", "not_after")),
+        _ENROLLMENT.c.state.label("enrollment_state"),
+        _ENROLLMENT.c.step.label("enrollment_step"),
+        _LEASE.c.epoch,
+        _LEASE.c.expires_at.label("lease_expires_at"),
+        _DOMAIN.c.verdict,
+        _MAILBOX.c.state.label("mailbox_state"),
+        _SEQUENCE.c.active.label("sequence_active"),
+        select(_INSTANCE.c.hold_reason).limit(1).scalar_subquery().label("hold"),
+    )
+    .join(_ENROLLMENT, _ENROLLMENT.c.id == _SEND.c.enrollment_id)
+    .join(_LEASE, _LEASE.c.mailbox == _SEND.c.mailbox, isouter=True)
+    .join(_DOMAIN, _DOMAIN.c.name == _SEND.c.sending_domain, isouter=True)
+    .join(_MAILBOX, _MAILBOX.c.address == _SEND.c.mailbox, isouter=True)
+    .join(_SEQUENCE, _SEQUENCE.c.name == _SEND.c.sequence, isouter=True)
+    .where(_SEND.c.id == bindparam("id"))
+    .with_for_update(of=_ENROLLMENT)
+)  # fmt: skip
+
+
+def _count_by(column: Column[Any]) -> Select[int, Any]:
+    counted = or_(*(_SEND.c.state == state for state in COUNTED))
+    return select(func.count(), func.max(_SEND.c.claimed_at)).where(
+        column == bindparam("key"), counted, _SEND.c.claimed_at > bindparam("since")
+    )
+
+
+_BY_MAILBOX = _count_by(_SEND.c.mailbox)
+_BY_SENDING_DOMAIN = _count_by(_SEND.c.sending_domain)
+_BY_RECIPIENT_DOMAIN = _count_by(_SEND.c.recipient_domain)
+_BY_ACCOUNT = _count_by(_SEND.c.account_id)
+_CLAIM = (
+    update(_SEND)
+    .where(_SEND.c.id == bindparam("send"), _SEND.c.state == SendState.PLANNED)
+    .values(
+        state=SendState.CLAIMED,
+        claimed_at=bindparam("at"),
+        claim_epoch=bindparam("with_epoch"),
+        attempts=_SEND.c.attempts + 1,
+    )
+)
+_TAKE = (
+    update(_ENROLLMENT)
+    .where(_ENROLLMENT.c.id == bindparam("enrollment"), _ENROLLMENT.c.state == EnrollmentState.ACTIVE)
+    .values(due_at=None, mailbox=bindparam("from_mailbox"))
+)
+
+
+def claim(
+    connection: Connection, send_id: int, *, epoch: int, secret: bytes, limits: ClaimLimits, now: datetime
+) -> str:
+    """Claim a send; returns "" when it may go, else the slug of what forbids it.
+
+    Raises StoreOnHold on a database that may not send.
+    """
+    row = connection.execute(_FACTS, {"id": send_id}).one()
+    if row.hold or row.hold is None:
+        raise StoreOnHold(
+            f"this database is on hold ({row.hold or 'no-instance'}): `postroom hold release` lets it send"
+        )
+    hashes = suppression.covering_hashes(secret, row.recipient, row.account_id)
+    suppression.lock_hashes(connection, hashes, exclusive=False)
+    slug = _forbidding_state(row, epoch, now) or next(_forbidding_limits(connection, row, limits, now), "")
+    if not slug and (entry := suppression.find_covering(connection, hashes, now)):
+        slug = f"suppressed-{entry.reason}"
+    if slug:
+        return slug
+    claimed = connection.execute(_CLAIM, {"send": send_id, "at": now, "with_epoch": epoch})
+    taken = connection.execute(_TAKE, {"enrollment": row.enrollment_id, "from_mailbox": row.mailbox})
+    if claimed.rowcount != 1 or taken.rowcount != 1:
+        raise AssertionError(f"send {send_id} changed inside its own claim")
+    return ""
+
+
+def _forbidding_state(row: Any, epoch: int, now: datetime) -> str:
+    opener = row.step == 0
+    verdict = row.verdict or VerdictLevel.UNKNOWN
+    checks = (
+        (row.state == SendState.PLANNED, f"send-{row.state}"),
+        (row.epoch == epoch and row.lease_expires_at and row.lease_expires_at > now, "lease-lost"),
+        (row.enrollment_state == EnrollmentState.ACTIVE, f"enrollment-{row.enrollment_state}"),
+        (row.enrollment_step == row.step, "step-moved-on"),
+        (bool(row.sequence_active), "sequence-paused"),
+        (row.mailbox_state in (None, MailboxState.ACTIVE), "mailbox-held"),
+        (verdict not in (VerdictLevel.BLOCKED, VerdictLevel.UNKNOWN), f"domain-{verdict}"),
+        (not opener or verdict == VerdictLevel.READY, "domain-degraded"),
+        (row.not_before <= now < row.not_after, "window"),
+    )
+    return next((slug for holds, slug in checks if not holds), "")
+
+
+def _forbidding_limits(connection: Connection, row: Any, limits: ClaimLimits, now: datetime) -> Iterator[str]:
+    since = now - DAY
+    number, last = connection.execute(_BY_MAILBOX, {"key": row.mailbox, "since": since}).one()
+    if number >= limits.mailbox:
+        yield "daily-limit"
+    if limits.gap and last is not None and last > now - limits.gap:
+        yield "gap"
+    shared = (
+        (limits.sending_domain, _BY_SENDING_DOMAIN, row.sending_domain, "sending-domain-cap"),
+        (limits.recipient_domain, _BY_RECIPIENT_DOMAIN, row.recipient_domain, "recipient-domain-cap"),
+        (limits.account, _BY_ACCOUNT, row.account_id, "account-cap"),
+    )
+    for cap, query, key, slug in shared:
+        if cap is not None and key is not None:
+            number, _ = connection.execute(query, {"key": key, "since": since}).one()
+            if number >= cap:
+                yield slug
