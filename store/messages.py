@@ -189,11 +189,11 @@ def quarantine(connection: Connection, message_id: int, reason: str, now: dateti
     audit.append(connection, now, "postroom", "message.quarantined", f"message:{message_id}", {"reason": reason})
 
 
-def judged(connection: Connection, message_id: int, now: datetime, **values: Any) -> bool:
+def judged(connection: Connection, key: int, now: datetime, /, **values: Any) -> bool:
     """Record what was made of a message; returns False when it was judged before (then change nothing else)."""
     changed = connection.execute(
         update(_MESSAGE)
-        .where(_MESSAGE.c.id == message_id, _MESSAGE.c.stage == MessageStage.STORED)
+        .where(_MESSAGE.c.id == key, _MESSAGE.c.stage == MessageStage.STORED)
         .values(stage=MessageStage.DONE, judged_at=now, **values)
     )
     return changed.rowcount == 1

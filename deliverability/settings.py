@@ -1,0 +1,30 @@
+"""How often are sending domains checked, and against which server?"""
+
+from datetime import timedelta
+
+from pydantic import Field, field_validator
+
+from store.settings import Duration, Settings
+
+
+class DeliverabilitySettings(Settings):
+    """Domain checks and their schedule."""
+
+    every: Duration = Field(timedelta(hours=6), description="how often each sending domain is checked")
+    retry: Duration = Field(timedelta(minutes=10), description="how soon after a temporary DNS failure")
+    resolver: str = Field("", description="HOST:PORT of a name server; empty: the system's")
+    relays: tuple[str, ...] = Field((), description="IP addresses that send for the domains; empty: not checked")
+    selectors: tuple[str, ...] = Field((), description="DKIM selectors in use; empty: common names are tried")
+
+    @field_validator("resolver")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        if value and not (value.rpartition(":")[0] and value.rpartition(":")[2].isdigit()):
+            raise ValueError(f'"{value}" is not HOST:PORT, for example 127.0.0.1:53')
+        return value
+
+    @property
+    def nameserver(self) -> tuple[str, int] | None:
+        """The name server as (host, port), or None for the system's."""
+        host, _, port = self.resolver.rpartition(":")
+        return (host.strip("[]"), int(port)) if host else None

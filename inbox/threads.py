@@ -1,0 +1,94 @@
+"""Which message of ours does an arrival answer?
+
+By the ids it refers to (ours, or as a provider rewrote them), then by the token in the address it was sent to. Only
+these make it part of that message's thread. A known sender without them opens a new thread, which still belongs to
+the sequence last sent to that address. The subject alone never joins anything (RFC 5256 base subjects only help to
+choose among several sends).
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from store.records import SentMessage
+
+_PREFIX = re.compile(
+    r"\s*(?:\[[^\]]{0,80}\]\s*)*"
+    r"(?:re|r|aw|antw|antwoord|sv|vs|odp|ref|rif|rv|res|resp|ynt|回复|答复|回覆|返信|fwd?|wg|tr|i|rv|enc|doorst|vb|pd|転送|转发)"
+    r"(?:\s*[\[(]\d{1,3}[\])])?\s*[:：]\s*",
+    re.IGNORECASE,
+)
+_TAG = re.compile(r"^\s*\[[^\]]{0,80}\]\s*")
+_TRAILER = re.compile(r"\s*\(fwd\)\s*$", re.IGNORECASE)
+_TOKEN = re.compile(r"\+([A-Za-z0-9_-]{8,128})@")
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMatch:
+    """The send that an arrival belongs to."""
+
+    sent: SentMessage | None
+    how: str  #: message-id, learnt-id, token, address, company, or empty
+    same_thread: bool  #: answers this very conversation
+    proven: bool  #: carries something only a reader of our message knows
+    from_recipient: bool  #: written from the address we wrote to
+
+
+NO_MATCH = ThreadMatch(None, "", same_thread=False, proven=False, from_recipient=False)
+
+
+def base_subject(subject: str) -> str:
+    """Return a subject without reply and forward prefixes, list tags and trailers, in lower case (RFC 5256, 2.1)."""
+    text = _TRAILER.sub("", " ".join(subject.split()))
+    while (cut := _PREFIX.match(text)) or ((cut := _TAG.match(text)) and cut.end() < len(text)):
+        text = text[cut.end() :]
+    return text.strip().lower()
+
+
+def address_tokens(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return the per-recipient tokens in plus-addresses such as `unsubscribe+TOKEN@out.example`."""
+    return tuple(token for address in addresses for token in _TOKEN.findall(address))
+
+
+def referred_ids(in_reply_to: Sequence[str], references: Sequence[str]) -> tuple[str, ...]:
+    """Return the Message-IDs an arrival refers to, the one most likely answered first."""
+    return tuple(dict.fromkeys([*in_reply_to, *reversed(references)]))
+
+
+def match_reply(
+    *,
+    ids: Sequence[str],
+    from_address: str,
+    subject: str,
+    by_id: Sequence[SentMessage],
+    by_token: Sequence[SentMessage],
+    by_address: Sequence[SentMessage],
+    by_company: Sequence[SentMessage] = (),
+) -> ThreadMatch:
+    """Choose the send that an arrival answers; candidates come newest first.
+
+    `by_company` are sends to other people at the sender's own company domain (never free mail): a colleague who
+    writes anew is recognised, but only the subject decides, and it opens a new thread.
+    """
+    known = {name: sent for sent in reversed(by_id) for name in (sent.message_id, sent.learnt_id) if name}
+    for name in ids:
+        if sent := known.get(name):
+            how = "message-id" if name == sent.message_id else "learnt-id"
+            return _found(sent, how, from_address, same_thread=True, proven=True)
+    if by_token:
+        return _found(_closest(by_token, subject), "token", from_address, same_thread=True, proven=True)
+    if by_address:
+        return _found(_closest(by_address, subject), "address", from_address, same_thread=False, proven=False)
+    same_subject = [sent for sent in by_company if base_subject(sent.subject) == base_subject(subject) != ""]
+    if same_subject:
+        return _found(same_subject[0], "company", from_address, same_thread=False, proven=False)
+    return NO_MATCH
+
+
+def _closest(candidates: Sequence[SentMessage], subject: str) -> SentMessage:
+    wanted = base_subject(subject)
+    return next((sent for sent in candidates if wanted and base_subject(sent.subject) == wanted), candidates[0])
+
+
+def _found(sent: SentMessage, how: str, from_address: str, *, same_thread: bool, proven: bool) -> ThreadMatch:
+    return ThreadMatch(sent, how, same_thread, proven, from_recipient=from_address.lower() == sent.recipient.lower())

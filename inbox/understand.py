@@ -1,0 +1,81 @@
+"""What does one message mean: evidence first, then the model, then the date in it?
+
+The same function serves the daemon and `postroom classify`.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from classifier.model import Classification
+from inbox.automatic import Evidence, find_evidence
+from inbox.bounces import BounceReport
+from inbox.dates import return_date
+from inbox.parse import ParsedMail
+from inbox.quotes import new_text
+from store.vocabulary import Label, Tag
+
+SELF_PROVING = frozenset({"arf", "complaint", "one-click", "apple-unsubscribe"})
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a message means, and how that was decided."""
+
+    label: Label
+    confidence: float
+    tags: frozenset[Tag]
+    decided_by: str  #: "model" or "evidence:<name>"
+    why: str
+    text: str  #: the sender's new text
+    language: str
+    hold: bool = False
+    return_on: date | None = None
+    bounce: BounceReport | None = None
+    trusted_stop: bool = False  #: the wish to stop proves itself
+
+
+def understand(
+    mail: ParsedMail,
+    classify: Callable[[str], Classification],
+    *,
+    received_at: datetime | None,
+    sent_texts: Sequence[str] = (),
+    own_addresses: Collection[str] = (),
+) -> Meaning:
+    """Label a message and say why; `sent_texts` are ours, to be subtracted from what is quoted."""
+    evidence = find_evidence(mail, own_addresses=own_addresses)
+    fresh = new_text(mail.text, sent_texts)
+    said = classify(fresh.text)
+    tags = frozenset(evidence.tags) | ({Tag.FORWARDED} if fresh.forwarded else set())
+    sent_on = mail.date or received_at
+    if evidence.label is None:
+        found = Meaning(said.label, said.confidence, tags | said.tags, "model", said.why, fresh.text, said.language)
+        found = replace(found, hold=said.hold)
+    else:
+        found = _by_evidence(evidence, said, tags, fresh.text)
+    if found.label == Label.OUT_OF_OFFICE and sent_on is not None:
+        back = return_date(found.text, sent_on.date(), found.language or None)
+        found = replace(found, return_on=back.on, tags=found.tags | ({Tag.DATE_AMBIGUOUS} if back.ambiguous else set()))
+    return found
+
+
+def _by_evidence(evidence: Evidence, said: Classification, tags: frozenset[Tag], text: str) -> Meaning:
+    label = evidence.label or Label.OTHER
+    name = f"evidence:{evidence.name}"
+    if label == Label.OUT_OF_OFFICE and said.label == Label.UNSUBSCRIBE:
+        why = f"an automatic reply that asks us to stop; {said.why}"
+        return Meaning(said.label, said.confidence, tags | said.tags, name, why, text, said.language, hold=True)
+    kept = tags | (said.tags & {Tag.LEFT_COMPANY, Tag.TICKET_ACK} if label == Label.OUT_OF_OFFICE else frozenset())
+    return Meaning(
+        label=label,
+        confidence=1.0,
+        tags=kept,
+        decided_by=name,
+        why=evidence.why,
+        text=text,
+        language=said.language,
+        hold=label == Label.UNSUBSCRIBE or (label == Label.OUT_OF_OFFICE and said.hold),
+        bounce=evidence.bounce,
+        trusted_stop=label == Label.UNSUBSCRIBE and evidence.name in SELF_PROVING,
+    )

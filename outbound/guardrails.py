@@ -1,0 +1,112 @@
+"""May this contact be written to at all? One pure function, asked at enrolment, planning and sending."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from outbound.mail_settings import GuardrailSettings
+from store.records import Account, Contact, ContactHistory
+from store.vocabulary import AccountStage, Label
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason not to write."""
+
+    slug: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Whether we may write, with every reason against."""
+
+    reasons: tuple[Refusal, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """Nothing speaks against it."""
+        return not self.reasons
+
+
+def may_write(
+    contact: Contact,
+    account: Account | None,
+    history: ContactHistory,
+    policy: GuardrailSettings,
+    sequence: str,
+    today: date,
+) -> Allowance:
+    """Return every reason why this contact must not be written to today; none means yes."""
+    found = [*_stops(contact, account, history), *_timing(account, history, policy, today)]
+    found += [*_region(contact, account, policy, today), *_elsewhere(history, sequence), *_readiness(contact, policy)]
+    return Allowance(tuple(found))
+
+
+def _stops(contact: Contact, account: Account | None, history: ContactHistory) -> Iterator[Refusal]:
+    if history.suppressed is not None:
+        entry = history.suppressed
+        since = f"{entry.created_at:%d %b %Y}"
+        yield Refusal(f"suppressed-{entry.reason}", f"Suppressed since {since} ({entry.kind}, {entry.reason}).")
+    if contact.do_not_contact:
+        yield Refusal("do-not-contact", "The contact is marked as do not contact.")
+    stage = account.stage if account else AccountStage.PROSPECT
+    if stage in (AccountStage.CUSTOMER, AccountStage.COMPETITOR, AccountStage.DO_NOT_CONTACT):
+        yield Refusal(stage.replace("_", "-"), f"The account is marked as {stage.replace('_', ' ')}.")
+    if stage == AccountStage.OPPORTUNITY:
+        owner = account.opportunity_owner or account.owner if account else ""
+        yield Refusal("open-opportunity", f"An opportunity is open; its owner {owner} controls the messaging.")
+
+
+def _timing(
+    account: Account | None, history: ContactHistory, policy: GuardrailSettings, today: date
+) -> Iterator[Refusal]:
+    if account and account.stage == AccountStage.LOST and account.lost_on:
+        until = account.lost_on + timedelta(days=policy.loss_days)
+        if today < until:
+            yield Refusal("recent-loss", f"An opportunity was lost on {account.lost_on}; not before {until}.")
+    if history.last_reply_label == Label.NOT_INTERESTED and history.last_reply_on:
+        days = policy.timing_days if history.last_reply_timing else policy.recontact_days
+        until = history.recycle_on or history.last_reply_on + timedelta(days=days)
+        if today < until:
+            yield Refusal("re-contact-window", f"Declined on {history.last_reply_on}; not before {until}.")
+    elif history.last_reply_label in (Label.INTERESTED, Label.OTHER):
+        yield Refusal("in-conversation", "The contact has answered; a person goes on with the conversation.")
+    if history.finished_on:
+        until = history.finished_on + timedelta(days=policy.silence_days)
+        if today < until:
+            yield Refusal("recently-contacted", f"A sequence ended on {history.finished_on}; not before {until}.")
+
+
+def _region(contact: Contact, account: Account | None, policy: GuardrailSettings, today: date) -> Iterator[Refusal]:
+    country = (contact.country or (account.country if account else "")).upper() or _country_of(contact.email)
+    basis = contact.legal_basis.strip()
+    if not country:
+        if policy.unknown_country == "need-basis" and not basis:
+            yield Refusal("no-legal-basis", "The country is not known and no legal basis is recorded.")
+        return
+    region = policy.find_region(country)
+    if region.needs_basis and not basis:
+        yield Refusal("no-legal-basis", f"{country} wants a legal basis and none is recorded.")
+    elif region.accepted and basis and not any(one.lower() in basis.lower() for one in region.accepted):
+        yield Refusal("legal-basis-not-accepted", f'"{basis}" is no accepted basis for {country}.')
+    if f"{today:%m-%d}" in region.quiet:
+        yield Refusal("quiet-day", f"{today} is a quiet day in {country}.")
+
+
+def _country_of(address: str) -> str:
+    ending = address.rpartition(".")[2].upper()
+    return {"UK": "GB"}.get(ending, ending) if len(ending) == 2 else ""
+
+
+def _elsewhere(history: ContactHistory, sequence: str) -> Iterator[Refusal]:
+    others = [name for name in history.active_sequences if name != sequence]
+    if others:
+        yield Refusal("active-elsewhere", f"The contact is active in {others[0]}.")
+
+
+def _readiness(contact: Contact, policy: GuardrailSettings) -> Iterator[Refusal]:
+    for name in policy.required_fields:
+        value = getattr(contact, name, "") or contact.fields.get(name, "")
+        if not str(value).strip():
+            yield Refusal("field-missing", f"The required field {name} is empty.")

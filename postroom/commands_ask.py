@@ -1,0 +1,287 @@
+"""Commands that only ask: classify, check, spf, status, threads, explain, sends, report."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from postroom import output, report
+from postroom.cli import ConfigOption, JsonOption, app
+from postroom.config import find_config
+from postroom.opened import open_all
+from store import contacts, domains, enrollments, mailboxes, messages, notices, schema, sends, threads
+from store.errors import ParseRefused, PermanentError
+
+DECISION_KEYS = ("rule", "matched", "detail")
+
+
+@app.command()
+def classify(files: list[Path], as_json: JsonOption = False) -> None:
+    """Say what messages mean (.eml files, `-` for stdin)."""
+    from classifier.model import load_model
+    from inbox.parse import parse_mail
+    from inbox.understand import understand
+
+    model = load_model()
+    rows: list[dict[str, Any]] = []
+    refused = False
+    for path in files:
+        raw = sys.stdin.buffer.read() if str(path) == "-" else _read(path)
+        try:
+            mail = parse_mail(raw)
+        except ParseRefused as problem:
+            refused = True
+            rows.append({"file": str(path), "label": "other", "confidence": 0.0, "tags": [], "decided_by": "quarantine",
+                         "text": "", "return_on": None, "hold": False, "why": str(problem)})  # fmt: skip
+            continue
+        meaning = understand(mail, model.classify, received_at=mail.date)
+        row: dict[str, Any] = {
+            "file": str(path),
+            "label": meaning.label,
+            "confidence": round(meaning.confidence, 4),
+            "tags": sorted(meaning.tags),
+            "decided_by": meaning.decided_by,
+            "text": meaning.text,
+            "return_on": meaning.return_on,
+            "hold": meaning.hold,
+            "why": meaning.why,
+        }
+        if meaning.bounce is not None:
+            recipients = meaning.bounce.recipients
+            row["recipients"] = [one.address for one in recipients]
+            row["code"] = recipients[0].code if recipients else ""
+            row["kind"] = meaning.bounce.kind
+        rows.append(row)
+    output.print_rows(rows, as_json=as_json, columns=("file", "label", "confidence", "tags", "decided_by", "why"))
+    if refused:
+        raise typer.Exit(1)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise PermanentError(f"{path}: {problem.strerror}") from problem
+
+
+@app.command()
+def check(
+    domains_asked: Annotated[list[str], typer.Argument(metavar="DOMAIN...")],
+    resolver: Annotated[str, typer.Option(help="HOST:PORT of a name server")] = "",
+    relay: Annotated[str, typer.Option(help="IP address that sends for the domain")] = "",
+    selector: Annotated[list[str] | None, typer.Option(help="DKIM selector, may be given again")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether domains may send: SPF, DKIM, DMARC and the rest; exit 1 when one is blocked."""
+    from deliverability.verdict import check_domain, describe
+
+    server = _address(resolver)
+
+    async def ask() -> list[dict[str, Any]]:
+        from deliverability.resolver import DnsResolver
+
+        asked = DnsResolver(server)
+        return [
+            describe(await check_domain(asked, name, relay=relay or None, selectors=tuple(selector or ())))
+            for name in domains_asked
+        ]
+
+    rows = asyncio.run(ask())
+    if as_json:
+        output.print_rows(rows, as_json=True, columns=())
+    else:
+        for row in rows:
+            colour = {"ready": "green", "degraded": "yellow"}.get(row["verdict"], "red")
+            output.console.print(f"[bold]{row['domain']}[/]: [{colour}]{row['verdict']}[/]")
+            output.print_rows(row["findings"], as_json=False, columns=("severity", "slug", "found", "advice"))
+    if any(row["verdict"] == "blocked" for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def spf(
+    ip: str,
+    sender: str,
+    helo: Annotated[str, typer.Option(help="HELO name")] = "",
+    resolver: Annotated[str, typer.Option(help="HOST:PORT of a name server")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Evaluate SPF (RFC 7208) for a sender and an IP address."""
+    from deliverability.resolver import DnsResolver
+    from deliverability.spf import check_host
+
+    found = asyncio.run(check_host(DnsResolver(_address(resolver)), ip, sender, helo or sender.rpartition("@")[2]))
+    row = {
+        "result": found.result,
+        "explanation": found.explanation,
+        "lookups": found.lookups,
+        "trace": list(found.trace),
+    }
+    output.print_rows([row], as_json=as_json, columns=("result", "explanation", "lookups"))
+    if not as_json:
+        output.console.print("\n".join(f"  {step}" for step in found.trace), markup=False, highlight=False)
+    if found.result == "fail":
+        raise typer.Exit(1)
+
+
+def _address(resolver: str) -> tuple[str, int] | None:
+    if not resolver:
+        return None
+    host, _, port = resolver.rpartition(":")
+    if not host or not port.isdigit():
+        raise typer.BadParameter(f'"{resolver}" is not HOST:PORT, for example 127.0.0.1:53')
+    return host.strip("[]"), int(port)
+
+
+@app.command(name="threads")
+def list_threads(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List conversations with their owner and the reason."""
+    opened = open_all(find_config(config))
+    rows = opened.store.read_now(thread_rows)
+    columns = ("thread", "contact", "account", "label", "owner", "acting", "state", "sla_due_at", "reason")
+    output.print_rows(rows, as_json=as_json, columns=columns)
+
+
+def thread_rows(connection: Any) -> list[dict[str, Any]]:
+    """Return every thread as people and scripts read it, oldest first."""
+    rows = []
+    for thread in reversed(threads.find(connection)):
+        contact = contacts.contact(connection, thread.contact_id) if thread.contact_id else None
+        account = contacts.account(connection, thread.account_id) if thread.account_id else None
+        rows.append(
+            {
+                "thread": thread.id,
+                "contact": contact.email if contact else "",
+                "account": (account.name or account.domain) if account else "",
+                "sequence": thread.sequence,
+                "label": thread.label,
+                "owner": thread.owner,
+                "acting": thread.acting,
+                "rule": thread.rule,
+                "reason": thread.reason,
+                "state": thread.state,
+                "sla_due_at": thread.sla_due_at,
+            }
+        )
+    return rows
+
+
+@app.command()
+def explain(thread: int, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show every rule tried for a thread's last decision; the last line is the decision."""
+    opened = open_all(find_config(config))
+    decisions = opened.store.read_now(threads.decisions, thread)
+    if not decisions:
+        raise PermanentError(f"thread {thread} does not exist or has no owner yet; `postroom threads` lists them")
+    last = decisions[-1]
+    rows = [{key: step[key] for key in DECISION_KEYS} for step in last["tried"]]
+    decision = {"rule": last["rule"], "matched": True, "detail": last["reason"]}
+    decision |= {"owner": last["owner"], "acting": last["acting"], "at": last["at"]}
+    output.print_rows([*rows, decision], as_json=as_json, columns=DECISION_KEYS)
+
+
+@app.command(name="sends")
+def list_sends(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the send ledger."""
+    opened = open_all(find_config(config))
+    columns = ("at", "mailbox", "contact", "sequence", "step", "state", "reason", "reply")
+    output.print_rows(opened.store.read_now(send_rows), as_json=as_json, columns=columns)
+
+
+def send_rows(connection: Any) -> Iterator[dict[str, Any]]:
+    """Yield the send ledger as people and scripts read it."""
+    replies = messages.labels_by_send(connection)
+    for row in sends.all_sends(connection):
+        yield {
+            "message_id": row["message_id"],
+            "mailbox": row["mailbox"],
+            "contact": row["recipient"],
+            "sequence": row["sequence"],
+            "step": row["step"] + 1,
+            "variant": row["variant"],
+            "state": row["state"],
+            "at": row["sent_at"] or row["claimed_at"] or row["planned_at"],
+            "reply": replies.get(row["id"]),
+            "reason": row["reason"],
+        }
+
+
+@app.command()
+def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show mailboxes, domains, backlog and what is held; exit 1 when something is held or blocked."""
+    opened = open_all(find_config(config))
+    now = datetime.now(UTC)
+    row = opened.store.read_now(lambda connection: status_row(connection, opened.config, now))
+    if as_json:
+        output.print_rows([row], as_json=True, columns=())
+    else:
+        if row["hold"]:
+            output.console.print(f"[red]database on hold: {row['hold']}[/]; `postroom hold release` lets it send")
+        columns = ("mailbox", "state", "sent_today", "limit_today", "next_send", "last_poll", "backlog", "reason")
+        output.print_rows(row["mailboxes"], as_json=False, columns=columns)
+        output.print_rows(row["domains"], as_json=False, columns=("domain", "verdict", "checked_at"))
+        output.console.print(f"messages: {row['messages'] or 'none'}; notices: {row['notices'] or 'none'}")
+    bad = any(one["state"] == "held" for one in row["mailboxes"]) or any(
+        one["verdict"] == "blocked" for one in row["domains"]
+    )
+    if bad or row["hold"]:
+        raise typer.Exit(1)
+
+
+def status_row(connection: Any, config: Any, now: datetime) -> dict[str, Any]:
+    """Return the whole status as one object."""
+    from outbound.warmup import daily_limit
+
+    addresses = [one.address for one in config.mailbox]
+    loads, states = mailboxes.loads(connection, addresses, now), mailboxes.states(connection)
+    counts = messages.counts_by_stage(connection)
+    backlog = messages.waiting_by_mailbox(connection)
+    rows = []
+    for one in config.mailbox:
+        state, load = states.get(one.address, {}), loads[one.address]
+        gap = one.limit.gap if load.last_sent_at else timedelta()
+        rows.append(
+            {
+                "mailbox": one.address,
+                "state": state.get("state", "active"),
+                "reason": state.get("reason", ""),
+                "sent_today": load.sent_last_day,
+                "limit_today": daily_limit(load, one.limit, now.date()) if one.smtp else 0,
+                "next_send": max(load.last_sent_at + gap, now) if load.last_sent_at else now,
+                "last_poll": state.get("polled_at"),
+                "backlog": backlog.get(one.address, 0),
+            }
+        )
+    return {
+        "at": now,
+        "hold": schema.hold_reason(connection),
+        "mailboxes": rows,
+        "domains": [
+            {"domain": one["name"], "verdict": one["verdict"], "checked_at": one["checked_at"]}
+            for one in domains.details(connection)
+        ],
+        "sequences": {name: {"active": active, "reason": reason}
+                      for name, (active, reason) in enrollments.sequence_states(connection).items()},
+        "messages": counts,
+        "notices": notices.counts(connection),
+    }  # fmt: skip
+
+
+@app.command(name="report")
+def print_report(
+    config: ConfigOption = None,
+    since: Annotated[datetime | None, typer.Option(help="only from this day on")] = None,
+    by: Annotated[str, typer.Option(help="sequence, step, variant, mailbox or owner")] = "sequence",
+    as_json: JsonOption = False,
+) -> None:
+    """Show the figures, each with its definition."""
+    if by not in report.GROUPS:
+        raise typer.BadParameter(f'"{by}" is no group: {", ".join(report.GROUPS)}')
+    opened = open_all(find_config(config))
+    start = since.replace(tzinfo=UTC) if since else datetime(1970, 1, 1, tzinfo=UTC)
+    rows = opened.store.read_now(lambda connection: report.rows(connection, by, start))
+    output.print_rows(rows, as_json=as_json, columns=("group", "figure", "value", "definition"))

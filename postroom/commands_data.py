@@ -1,0 +1,322 @@
+"""Commands that change what postroom knows: init, config, import, enroll, activate, suppression, audit, desk work."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from postroom import output
+from postroom.cli import ConfigOption, JsonOption, app
+from postroom.config import cross_check, find_config, load_config
+from postroom.intake import enroll_contacts, import_contacts
+from postroom.opened import Opened, filing_policy, open_all
+from postroom.starter import write_starter
+from store import audit, audit_verify, enrollments, mailboxes, messages, schema, suppression, threads
+from store.errors import PermanentError
+from store.vocabulary import EventName, Label, SuppressionKind, SuppressionReason, ThreadState
+
+config_app = typer.Typer(no_args_is_help=True, help="The configuration.")
+import_app = typer.Typer(no_args_is_help=True, help="Bring data in.")
+suppression_app = typer.Typer(no_args_is_help=True, help="The ledger of who is never mailed.")
+audit_app = typer.Typer(no_args_is_help=True, help="The append-only audit log.")
+hold_app = typer.Typer(no_args_is_help=True, help="Hold and release mailboxes and the whole database.")
+for name, group in (("config", config_app), ("import", import_app), ("suppression", suppression_app),
+                    ("audit", audit_app), ("hold", hold_app)):  # fmt: skip
+    app.add_typer(group, name=name)
+PersonOption = Annotated[str, typer.Option("--as", help="who you are: your address, for the audit log")]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument()] = Path()) -> None:
+    """Write a first config.toml and a secret into a folder; nothing that exists is overwritten."""
+    for line in write_starter(folder):
+        output.console.print(line, markup=False, highlight=False)
+
+
+@config_app.command(name="check")
+def check_config(config: ConfigOption = None) -> None:
+    """Check the configuration: every error with its TOML path, exit 2; warnings otherwise."""
+    path = find_config(config)
+    loaded = load_config(path)
+    warnings = [sentence for is_error, sentence in cross_check(loaded, _now()) if not is_error]
+    for sentence in warnings:
+        output.console.print(f"warning: {sentence}", markup=False, highlight=False)
+    output.console.print(f"{path}: {len(loaded.mailbox)} mailboxes, {len(loaded.sequence)} sequences, no errors")
+
+
+@import_app.command(name="contacts")
+def contacts_command(
+    file: Path,
+    config: ConfigOption = None,
+    errors: Annotated[Path | None, typer.Option(help="CSV of refused rows; default: FILE.errors.csv")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import contacts from CSV: only `email` is required, broken rows are reported, the rest is imported."""
+    opened = open_all(find_config(config))
+    rows = import_contacts(opened, file, errors or file.with_suffix(".errors.csv"), _now())
+    columns = ("line", "email", "outcome", "reason")
+    shown = rows if as_json else [row for row in rows if row["outcome"] == "refused"]
+    output.print_rows(shown, as_json=as_json, columns=columns, title="refused rows")
+    if not as_json:
+        outcomes = [row["outcome"] for row in rows]
+        output.console.print(", ".join(f"{outcomes.count(one)} {one}" for one in dict.fromkeys(outcomes)) or "no rows")
+    if any(row["outcome"] == "refused" for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def enroll(
+    sequence: str,
+    addresses: Annotated[list[str] | None, typer.Argument(metavar="[ADDRESS...]")] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="every contact that may be written to")] = False,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Enroll contacts in a sequence; nothing is mailed before `activate`."""
+    if not addresses and not everybody:
+        raise typer.BadParameter("name addresses, or say --all")
+    opened = open_all(find_config(config))
+    rows = enroll_contacts(opened, sequence, addresses or [], _now())
+    output.print_rows(rows, as_json=as_json, columns=("email", "outcome", "reason"))
+
+
+@app.command()
+def activate(sequence: str, config: ConfigOption = None, person: PersonOption = "operator") -> None:
+    """Let a sequence send. `preview` shows beforehand what would leave and when."""
+    opened = open_all(find_config(config))
+    if opened.config.find_sequence(sequence) is None:
+        raise PermanentError(f'no sequence is called "{sequence}" in the configuration')
+    opened.store.write_now(enrollments.activate_sequence, sequence, actor=person, now=_now())
+    output.console.print(f"{sequence} is active; `postroom run` sends it")
+
+
+@app.command()
+def pause(
+    sequence: str, reason: str = "paused by hand", config: ConfigOption = None, person: PersonOption = "operator"
+):  # type: ignore[no-untyped-def]
+    """Pause a whole sequence."""
+    opened = open_all(find_config(config))
+    opened.store.write_now(enrollments.pause_sequence, sequence, reason, actor=person, now=_now())
+
+
+@app.command()
+def preview(sequence: str, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show every send that is to come under all limits, with its text, and every contact that is refused and why."""
+    from postroom.previewing import preview_rows
+
+    opened = open_all(find_config(config))
+    rows, refused = preview_rows(opened, sequence, _now())
+    output.print_rows(rows, as_json=as_json, columns=("at", "contact", "step", "variant", "mailbox", "subject"))
+    if not as_json:
+        output.print_rows(refused, as_json=False, columns=("contact", "reason"), title="refused")
+        if rows:
+            output.console.print(f"{len(rows)} sends; the last one leaves on {rows[-1]['at']:%A, %d %B %Y}")
+
+
+@suppression_app.command(name="list")
+def suppression_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the ledger."""
+    opened = open_all(find_config(config))
+    names = ("kind", "value", "reason", "source", "evidence", "created_at")
+    rows = [{name: getattr(entry, name) for name in names} for entry in opened.store.read_now(suppression.entries)]
+    output.print_rows(rows, as_json=as_json, columns=names)
+
+
+@suppression_app.command(name="export")
+def suppression_export(config: ConfigOption = None) -> None:
+    """Print the ledger as JSON lines."""
+    suppression_list(config, as_json=True)
+
+
+@suppression_app.command(name="add")
+def suppression_add(
+    value: str,
+    kind: SuppressionKind = SuppressionKind.ADDRESS,
+    reason: SuppressionReason = SuppressionReason.MANUAL,
+    note: str = "",
+    config: ConfigOption = None,
+    person: PersonOption = "operator",
+) -> None:
+    """Never mail an address, domain or account again."""
+    opened = open_all(find_config(config))
+    added = _suppress(opened, kind, value, reason, source=f"command:{person}", evidence=note, actor=person)
+    output.console.print(f"{value}: {'suppressed' if added else 'was suppressed already'}")
+
+
+@suppression_app.command(name="import")
+def suppression_import(file: Path, config: ConfigOption = None, person: PersonOption = "operator") -> None:
+    """Import a list (one address or domain a line, or JSON lines as `export` prints them); it only ever adds."""
+    opened = open_all(find_config(config))
+    added = refused = 0
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line) if line.lstrip().startswith("{") else {"value": line.strip().strip('",;')}
+            kind = SuppressionKind(row.get("kind") or ("address" if "@" in row["value"] else "domain"))
+            reason = SuppressionReason(row.get("reason") or SuppressionReason.MANUAL)
+            source = f"import:{file.name}"
+            added += _suppress(opened, kind, row["value"], reason, source=source, evidence="", actor=person)
+        except (KeyError, ValueError) as problem:
+            refused += 1
+            output.errors.print(f"{file}, line {number}: {problem}", markup=False)
+    output.console.print(f"{added} added, {refused} refused")
+    if refused:
+        raise typer.Exit(1)
+
+
+def _suppress(opened: Opened, kind: SuppressionKind, value: str, reason: SuppressionReason, **about: str) -> bool:
+    return opened.store.write_now(suppression.add, opened.secret, kind, value, reason, now=_now(), **about)
+
+
+@audit_app.command(name="list")
+def audit_list(
+    subject: Annotated[str, typer.Option(help="for example thread:12")] = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List entries."""
+    opened = open_all(find_config(config))
+    rows = opened.store.read_now(lambda connection: list(audit.entries(connection, subject=subject)))
+    names = ("seq", "at", "actor", "action", "subject", "detail")
+    output.print_rows(({**row, "detail": row["detail"]} for row in rows), as_json=as_json, columns=names)
+
+
+@audit_app.command(name="export")
+def audit_export(
+    checkpoints: Annotated[bool, typer.Option(help="the signed heads instead of the entries")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Print entries (or checkpoints) as JSON lines for `audit_verify.py`."""
+    opened = open_all(find_config(config))
+    read = audit.checkpoints if checkpoints else lambda connection: list(audit.entries(connection))
+    output.print_rows(opened.store.read_now(read), as_json=True, columns=())
+
+
+@audit_app.command(name="verify")
+def audit_check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Check the whole chain and every checkpoint; exit 1 when anything was changed."""
+    opened = open_all(find_config(config))
+    findings = opened.store.read_now(verify)
+    output.print_rows(({"finding": one} for one in findings), as_json=as_json, columns=("finding",))
+    if not as_json and not findings:
+        output.console.print("the audit log is whole")
+    if findings:
+        raise typer.Exit(1)
+
+
+def verify(connection: Any) -> list[str]:
+    """Return every problem of the audit chain of this database."""
+    return list(audit_verify.verify_entries(audit.entries(connection), audit.checkpoints(connection)))
+
+
+@audit_app.command(name="checkpoint")
+def audit_checkpoint(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Sign the head of the chain now; store the printed line elsewhere."""
+    from postroom.keys import checkpoint_key
+
+    opened = open_all(find_config(config))
+    key = checkpoint_key(opened.folder / opened.config.postroom.checkpoint_key)
+    signed = opened.store.write_now(audit.checkpoint, key, _now())
+    if signed is None:
+        signed = next(reversed(opened.store.read_now(audit.checkpoints)), None)
+    if signed is not None:
+        sys.stdout.write(output.to_json(signed) + "\n")
+
+
+@app.command()
+def label(
+    thread: int, new_label: Annotated[Label, typer.Argument(metavar="LABEL")], config: ConfigOption = None,
+    person: PersonOption = "operator",
+) -> None:  # fmt: skip
+    """Correct the label of a thread's last reply: a training candidate; the owner stays."""
+    opened = open_all(find_config(config))
+    rows = [row for row in opened.store.read_now(messages.messages_of_thread, thread) if row["label"]]
+    if not rows:
+        raise PermanentError(f"thread {thread} has no labelled reply; `postroom threads` lists threads")
+    opened.store.write_now(messages.correct, rows[-1]["id"], new_label, [], person=person, now=_now())
+
+
+@app.command()
+def done(thread: int, config: ConfigOption = None, person: PersonOption = "operator") -> None:
+    """Mark a thread as answered: its clock ends."""
+    opened = open_all(find_config(config))
+    now = _now()
+
+    def unit(connection: Any) -> None:
+        if threads.thread(connection, thread) is None:
+            raise PermanentError(f"thread {thread} does not exist; `postroom threads` lists threads")
+        threads.change(connection, thread, state=ThreadState.ANSWERED, task_open=False, answered_at=now)
+        audit.append(connection, now, person, "thread.answered", f"thread:{thread}")
+
+    opened.store.write_now(unit)
+
+
+@app.command()
+def move(
+    thread: int,
+    to: str,
+    because: Annotated[str, typer.Option(help="why, for the audit log")],
+    config: ConfigOption = None,
+    person: PersonOption = "operator",
+) -> None:
+    """Give a thread another owner: a manager's decision, recorded and fixed."""
+    from inbox.desk import tell
+    from ownership.absence import acting_for, is_member
+
+    opened = open_all(find_config(config))
+    team, now = opened.config.team, _now()
+    if not is_member(team, to, now):
+        raise PermanentError(f"{to} is no present member of the team")
+
+    def unit(connection: Any) -> None:
+        old = threads.thread(connection, thread)
+        if old is None:
+            raise PermanentError(f"thread {thread} does not exist; `postroom threads` lists threads")
+        acting = acting_for(team, to, now)
+        reason = f"{person} moved this thread from {old.owner or 'nobody'} to {to} because {because}."
+        tried = [{"rule": "manager's decision", "matched": True, "detail": because}]
+        threads.assign(connection, thread, owner=to, acting=acting, rule="manager's decision", reason=reason,
+                       tried=tried, facts={}, actor=person, now=now, pinned=True)  # fmt: skip
+        payload = {"subject": f"[moved] thread {thread}: {old.subject}", "text": reason + "\n", "thread": thread}
+        key = f"{EventName.THREAD_REASSIGNED}:{thread}:{now.isoformat()}"
+        tell(connection, filing_policy(opened), EventName.THREAD_REASSIGNED, key, [acting], payload, now)
+
+    opened.store.write_now(unit)
+
+
+@hold_app.command(name="mailbox")
+def hold_mailbox(
+    address: str, reason: str = "held by hand", config: ConfigOption = None, person: PersonOption = "operator"
+):  # type: ignore[no-untyped-def]
+    """Stop using a mailbox."""
+    opened = open_all(find_config(config))
+    opened.store.write_now(mailboxes.hold, address, reason, actor=person, now=_now())
+
+
+@hold_app.command(name="release")
+def release(
+    address: Annotated[str, typer.Argument(help="a mailbox; none: the whole database")] = "",
+    config: ConfigOption = None,
+    person: PersonOption = "operator",
+) -> None:
+    """Let a held mailbox, or a restored database, send again."""
+    opened = open_all(find_config(config))
+    now = _now()
+    if address:
+        opened.store.write_now(mailboxes.release, address, actor=person, now=now)
+        return
+    fingerprint = schema.fingerprint(opened.store)
+
+    def unit(connection: Any) -> None:
+        schema.set_hold(connection, "", fingerprint)
+        audit.append(connection, now, person, "database.released", "database")
+
+    opened.store.write_now(unit)

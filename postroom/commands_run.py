@@ -1,0 +1,95 @@
+"""Commands that run: run, demo, train, evaluate, unit."""
+
+import asyncio
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from postroom import output, systemd
+from postroom.cli import ConfigOption, app
+from postroom.config import find_config
+from postroom.keys import checkpoint_key
+from postroom.opened import Opened, open_all
+from store import audit, mailboxes
+
+CHECKPOINT_EVERY = timedelta(minutes=1)
+
+
+@app.command()
+def run(config: ConfigOption = None) -> None:
+    """Run the daemon until SIGTERM: the message in hand is finished, no new one begins."""
+    opened = open_all(find_config(config), inline=False)
+    asyncio.run(_run(opened))
+
+
+async def _run(opened: Opened) -> None:
+    from postroom.clock import SystemClock
+    from postroom.supervisor import Supervisor
+    from postroom.wiring import build_house
+
+    clock = SystemClock()
+    house = build_house(opened, clock)
+    supervisor = Supervisor(clock, house.stations())
+    key = checkpoint_key(opened.folder / opened.config.postroom.checkpoint_key)
+
+    async def sign_head() -> None:
+        await opened.store.write(audit.checkpoint, key, clock.now())
+
+    supervisor.every(CHECKPOINT_EVERY, "audit checkpoint", sign_head)
+
+    def stop() -> None:
+        systemd.notify("STOPPING=1")
+        house.sender.stopping = True
+        supervisor.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    systemd.notify("READY=1")
+    try:
+        await supervisor.run()
+    finally:
+        await house.close()
+        await opened.store.write(mailboxes.release_leases, opened.config.store.node, clock.now())
+        opened.store.close()
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="the same seed plays the same six weeks")] = 1,
+    keep: Annotated[Path | None, typer.Option(help="leave database, configuration and mail in this folder")] = None,
+) -> None:
+    """Play six weeks of the whole job on loopback: no account, no network."""
+    from postroom.demo import play
+
+    problems = asyncio.run(play(seed, keep))
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    into: Annotated[Path | None, typer.Option(help="folder of the model; default: the shipped one")] = None,
+) -> None:
+    """Train the classifier from the corpus in this repository, the same every time."""
+    from classifier.evaluate import describe, write_card
+    from classifier.labels import CORPUS, read_corpus
+    from classifier.model import SHIPPED
+    from classifier.train import train as train_model
+
+    folder = into or SHIPPED
+    model, held = train_model(read_corpus(CORPUS), folder)
+    write_card(folder, model, held)
+    sys.stdout.write(describe(held, model))
+
+
+@app.command()
+def unit(config: ConfigOption = None) -> None:
+    """Print a hardened systemd unit for this configuration."""
+    output.console.print(
+        systemd.render_unit(find_config(config)), markup=False, highlight=False, soft_wrap=True, end=""
+    )

@@ -1,0 +1,65 @@
+"""Which configuration and which database does a command work on?"""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from inbox.judgement import FilingPolicy
+from outbound.contacts import FREE_MAIL
+from postroom.config import Config, load_config
+from store import schema
+from store.database import Store
+from store.errors import ConfigError
+
+LEAST_SECRET = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A checked configuration with its open database."""
+
+    config: Config
+    store: Store
+    secret: bytes
+    folder: Path  #: of the configuration: relative paths start here
+
+
+def open_all(path: Path, *, inline: bool = True) -> Opened:
+    """Load the configuration, open the database and bring its schema up to date.
+
+    A database that was restored, cloned or moved is put on hold here, before anything can be sent from it.
+    """
+    config = load_config(path)
+    secret = config.postroom.secret.read().encode()
+    if len(secret) < LEAST_SECRET:
+        raise ConfigError([f"postroom.secret: has {len(secret)} characters, {LEAST_SECRET} are the least"])
+    folder = path.resolve().parent
+    store = Store(anchored(config.store.url, folder), inline=inline)
+    schema.upgrade(store)
+    reason = store.write_now(schema.claim_instance, schema.fingerprint(store), datetime.now(UTC))
+    if reason:
+        logging.getLogger("postroom").warning("the database is on hold: %s; nothing will be sent", reason)
+    return Opened(config, store, secret, folder)
+
+
+def anchored(url: str, folder: Path) -> str:
+    """Return a database URL whose relative SQLite path starts at the configuration's folder."""
+    name = url.removeprefix("sqlite:///")
+    if name == url or Path(name).is_absolute():
+        return url
+    return f"sqlite:///{folder / name}"
+
+
+def filing_policy(opened: Opened) -> FilingPolicy:
+    """Return what filing needs to know besides the store."""
+    config = opened.config
+    own = [name for mailbox in config.mailbox for name in (mailbox.address, *mailbox.aliases)]
+    return FilingPolicy(
+        secret=opened.secret,
+        team=config.team,
+        ownership=config.ownership,
+        sequences={sequence.name: sequence for sequence in config.sequence},
+        mailboxes=frozenset(own),
+        shared_domains=FREE_MAIL,
+    )

@@ -1,0 +1,176 @@
+"""Which worker gets which door? The production wiring, and nothing else.
+
+Every seam has one production part here; the demo and the simulator pass their own.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+
+from classifier.model import Classifier, load_model
+from deliverability.resolver import DnsResolver, Resolver
+from deliverability.worker import DomainWorker
+from inbox.reader import ImapReader, Reader
+from inbox.worker import JudgeWorker, MailboxWorker
+from outbound.letter import LetterWriter
+from outbound.mail_settings import DkimSettings
+from outbound.notification import compose_notice
+from outbound.transport import Envelope, SmtpTransport, Transport
+from outbound.worker import SendingPolicy, SendWorker
+from ownership.notify import ChannelNotifier, Notifier
+from ownership.worker import NoticeWorker, SlaWorker
+from postroom.clock import Clock
+from postroom.config import MailboxSettings
+from postroom.opened import Opened, filing_policy
+from postroom.supervisor import Station
+from store.errors import PermanentError, TemporaryError
+
+SEND, POLL, JUDGE, NOTICE, SLA, DOMAINS = "send", "poll", "judge", "notices", "sla", "domains"
+
+
+@dataclass(slots=True)
+class House:
+    """Every worker with its doors, and the doors to close at the end."""
+
+    sender: SendWorker
+    pollers: dict[str, MailboxWorker]
+    judge: JudgeWorker
+    notices: NoticeWorker
+    sla: SlaWorker
+    domains: DomainWorker
+    readers: dict[str, Reader] = field(default_factory=dict)
+    transports: dict[str, Transport] = field(default_factory=dict)
+
+    def stations(self) -> list[Station]:
+        """Return the stations that the supervisor keeps going."""
+        minute = timedelta(seconds=60)
+        pollers = [Station(f"{POLL} {name}", worker, minute) for name, worker in self.pollers.items()]
+        return [
+            Station(DOMAINS, self.domains, timedelta(hours=1)),
+            Station(SEND, self.sender, timedelta(seconds=30)),
+            *pollers,
+            Station(JUDGE, self.judge, timedelta(seconds=5)),
+            Station(NOTICE, self.notices, timedelta(seconds=10)),
+            Station(SLA, self.sla, timedelta(seconds=30)),
+        ]
+
+    async def close(self) -> None:
+        """Close every connection."""
+        doors = [*self.readers.values(), *self.transports.values()]
+        await asyncio.gather(*(door.close() for door in doors), return_exceptions=True)
+
+
+def secret_of(mailbox: MailboxSettings) -> Callable[[], Awaitable[str]]:
+    """Return how a mailbox's password is read, anew for each login."""
+
+    async def read() -> str:
+        if mailbox.password is None:
+            raise PermanentError(f"{mailbox.address}: no password configured")
+        return mailbox.password.read()
+
+    return read
+
+
+def build_house(
+    opened: Opened,
+    clock: Clock,
+    *,
+    resolver: Resolver | None = None,
+    classifier: Classifier | None = None,
+    jitter: Callable[[str], float] | None = None,
+    dkim: Mapping[str, DkimSettings] | None = None,
+) -> House:
+    """Build all workers for real servers."""
+    config, store = opened.config, opened.store
+    readers: dict[str, Reader] = {}
+    transports: dict[str, Transport] = {}
+    for mailbox in config.mailbox:
+        auth = "xoauth2" if mailbox.oauth else "password"
+        if mailbox.imap is not None:
+            readers[mailbox.address] = ImapReader(mailbox.imap, mailbox.login, secret_of(mailbox), auth)
+        if mailbox.smtp is not None:
+            transports[mailbox.address] = SmtpTransport(
+                mailbox.smtp, mailbox.address, mailbox.login, secret_of(mailbox)
+            )
+    policy = SendingPolicy(
+        node=config.store.node,
+        secret=opened.secret,
+        sequences={sequence.name: sequence for sequence in config.sequence},
+        limits={mailbox.address: mailbox.limit for mailbox in config.mailbox},
+        health=config.health,
+        domain_caps={cap.domain: cap for cap in config.sending_domain},
+        guardrails=config.guardrails,
+    )
+    names = {mailbox.address: mailbox.name for mailbox in config.mailbox}
+    keys = {one.domain: one for one in config.dkim} if dkim is None else dict(dkim)
+    writer = LetterWriter(opened.secret, config.company, names, keys)
+    chance = random.SystemRandom()
+    random_jitter = jitter or (lambda _key: chance.random())
+    sender = SendWorker(store, policy, writer, transports, random_jitter, _find_in_sent(readers))
+    pollers = {
+        mailbox.address: MailboxWorker(
+            store, mailbox.address, mailbox.imap, config.inbox, readers[mailbox.address], config.store.node
+        )
+        for mailbox in config.mailbox
+        if mailbox.imap is not None
+    }
+    return House(
+        sender=sender,
+        pollers=pollers,
+        judge=JudgeWorker(store, classifier or load_model(), filing_policy(opened)),
+        notices=NoticeWorker(store, _notifier(opened, transports, clock)),
+        sla=SlaWorker(store, config.team, config.ownership),
+        domains=DomainWorker(
+            store, resolver or DnsResolver(config.deliverability.nameserver), config.sending_domains(),
+            config.deliverability,
+        ),
+        readers=readers,
+        transports=transports,
+    )  # fmt: skip
+
+
+def _find_in_sent(readers: Mapping[str, Reader]) -> Callable[[str, str], Awaitable[bool | None]]:
+    async def find(mailbox: str, message_id: str) -> bool | None:
+        reader = readers.get(mailbox)
+        if reader is None:
+            return None
+        try:
+            return await reader.find_in_sent(message_id)
+        except (TemporaryError, PermanentError):
+            return None
+
+    return find
+
+
+def _notifier(opened: Opened, transports: Mapping[str, Transport], clock: Clock) -> Notifier:
+    config = opened.config
+    sender = config.ownership.notify_from or next(iter(transports), "")
+
+    async def send_mail(recipient: str, subject: str, text: str, key: str) -> None:
+        if sender not in transports:
+            raise PermanentError("no mailbox can send notifications: set ownership.notify_from")
+        raw = compose_notice(opened.secret, sender, recipient, subject, text, key, format_datetime(clock.now()))
+
+        async def always() -> bool:
+            return True
+
+        result = await transports[sender].send(Envelope(sender, recipient, raw), always)
+        if result.outcome == "refused":
+            raise PermanentError(f"notification to {recipient} refused: {result.code} {result.text}")
+        if result.outcome != "sent":
+            raise TemporaryError(f"notification to {recipient} not accepted: {result.code} {result.text}")
+
+    return ChannelNotifier(send_mail, {hook.url: hook for hook in config.ownership.webhook})
+
+
+async def pass_all(house: House, now: datetime) -> int:
+    """Run one pass of everything in the order of a reply's way: for the demo, tests and `run --once`."""
+    done = (await house.domains.run_pass(now)).done
+    for poller in house.pollers.values():
+        done += (await poller.run_pass(now)).done
+    for worker in (house.judge, house.sla, house.sender, house.notices):
+        done += (await worker.run_pass(now)).done
+    return done

@@ -1,0 +1,158 @@
+"""Which message of ours does an arrival answer, and what follows from it?"""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inbox.threads import NO_MATCH, ThreadMatch, address_tokens, base_subject, match_reply, referred_ids
+from inbox.triage import DEFAULT_PAUSE, decide_actions
+from store.records import SentMessage
+from store.vocabulary import BounceKind, Label, SendState, StopEvent, SuppressionReason, Tag
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def sent(number: int = 1, **changes: str) -> SentMessage:
+    values: dict[str, str] = {"recipient": "chris@acme.example", "subject": "Hello there", "learnt_id": ""} | changes
+    return SentMessage(number, number, 1, None, "demo", 0, "", "maya@out.example", message_id=f"<{number}@out.example>",
+                       token=f"token{number:04}", text="Hi", state=SendState.SENT, sent_at=NOW, **values)  # fmt: skip
+
+
+SUBJECTS = [
+    ("Re: Hello there", "hello there"), ("RE: AW: Hello there", "hello there"), ("Re[2]: Hello", "hello"),
+    ("Fwd: [sales] Re: Hello", "hello"), ("WG: Hello", "hello"), ("TR: RE : Hello", "hello"), ("SV: VS: Odp: Hello", "hello"),
+    ("回复：Hello", "hello"), ("Hello (fwd)", "hello"), ("Re: Re: Re: Hello", "hello"), ("Reply to all", "reply to all"),
+    ("[list]", "[list]"), ("Regarding: Hello", "regarding: hello"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("subject", "base"), SUBJECTS)
+def test_base_subject(subject: str, base: str) -> None:
+    assert base_subject(subject) == base
+
+
+@given(st.text(max_size=200))
+def test_base_subject_is_stable(subject: str) -> None:
+    base = base_subject(subject)
+    assert base_subject(f"Re: {base}") == base_subject(base)
+
+
+def find(**changes: object) -> ThreadMatch:
+    values: dict[str, object] = {
+        "ids": (), "from_address": "chris@acme.example", "subject": "Re: Hello there", "by_id": (), "by_token": (), "by_address": (),
+    } | changes  # fmt: skip
+    return match_reply(**values)  # type: ignore[arg-type]
+
+
+def test_the_answered_id_wins_over_older_references() -> None:
+    ids = referred_ids(["<2@out.example>"], ["<1@out.example>", "<2@out.example>"])
+    match = find(ids=ids, by_id=(sent(2), sent(1)))
+    assert (match.sent and match.sent.send_id, match.how, match.proven) == (2, "message-id", True)
+
+
+def test_an_id_rewritten_by_the_provider_is_recognised() -> None:
+    match = find(ids=("<abc@provider.example>",), by_id=(sent(learnt_id="<abc@provider.example>"),))
+    assert (match.how, match.same_thread) == ("learnt-id", True)
+
+
+def test_a_token_proves_what_a_stripped_reply_lost() -> None:
+    assert address_tokens(["unsubscribe+tokentoken@out.example", "x@y.example"]) == ("tokentoken",)
+    assert find(by_token=(sent(),)).how == "token"
+
+
+def test_a_known_address_alone_opens_a_new_thread_and_proves_nothing() -> None:
+    match = find(by_address=(sent(2, subject="Other"), sent(1)))
+    assert match.sent is not None
+    assert (match.sent.send_id, match.how, match.same_thread, match.proven) == (1, "address", False, False)
+
+
+def test_a_colleague_is_recognised_by_subject_only() -> None:
+    assert find(from_address="dana@acme.example", by_company=(sent(),)).how == "company"
+    assert find(from_address="dana@acme.example", subject="Invoice", by_company=(sent(),)) == NO_MATCH
+
+
+def test_a_subject_alone_joins_nothing() -> None:
+    assert find(subject="Re: Hello there") == NO_MATCH
+
+
+PROVEN = ThreadMatch(sent(), "message-id", same_thread=True, proven=True, from_recipient=True)
+LOOSE = ThreadMatch(sent(), "address", same_thread=False, proven=False, from_recipient=True)
+ROWS = [
+    (Label.INTERESTED, (), PROVEN, {}, StopEvent.INTERESTED, None, True, True),
+    (Label.NOT_INTERESTED, (), PROVEN, {}, StopEvent.NOT_INTERESTED, None, True, False),
+    (Label.NOT_INTERESTED, (Tag.LEFT_COMPANY,), PROVEN, {}, StopEvent.LEFT_COMPANY, None, True, False),
+    (Label.OTHER, (), PROVEN, {}, StopEvent.OTHER, None, True, False),
+    (Label.OTHER, (), NO_MATCH, {}, StopEvent.OTHER, None, True, False),
+    (Label.UNSUBSCRIBE, (), PROVEN, {}, StopEvent.UNSUBSCRIBE, SuppressionReason.UNSUBSCRIBE, True, False),
+    (Label.UNSUBSCRIBE, (Tag.COMPLAINT,), PROVEN, {}, StopEvent.COMPLAINT, SuppressionReason.COMPLAINT, True, False),
+    (Label.UNSUBSCRIBE, (Tag.LEGAL_THREAT,), PROVEN, {}, StopEvent.UNSUBSCRIBE, SuppressionReason.LEGAL, True, False),
+    (Label.UNSUBSCRIBE, (), LOOSE, {}, StopEvent.HOLD, None, True, False),
+    (
+        Label.UNSUBSCRIBE,
+        (),
+        LOOSE,
+        {"trusted_stop": True},
+        StopEvent.UNSUBSCRIBE,
+        SuppressionReason.UNSUBSCRIBE,
+        True,
+        False,
+    ),
+    (Label.OTHER, (), PROVEN, {"held": True}, StopEvent.HOLD, None, True, False),
+    (Label.OUT_OF_OFFICE, (), PROVEN, {"held": True}, StopEvent.HOLD, None, True, False),
+    (Label.OUT_OF_OFFICE, (), PROVEN, {}, StopEvent.OUT_OF_OFFICE, None, False, False),
+    (Label.OUT_OF_OFFICE, (Tag.LEFT_COMPANY,), PROVEN, {}, StopEvent.LEFT_COMPANY, None, False, False),
+    (Label.OUT_OF_OFFICE, (Tag.TICKET_ACK,), PROVEN, {}, StopEvent.TICKET_ACK, None, False, False),
+    (
+        Label.BOUNCE,
+        (),
+        PROVEN,
+        {"bounce": BounceKind.HARD},
+        StopEvent.BOUNCE_HARD,
+        SuppressionReason.HARD_BOUNCE,
+        False,
+        False,
+    ),
+    (Label.BOUNCE, (), PROVEN, {"bounce": BounceKind.SOFT}, StopEvent.BOUNCE_SOFT, None, False, False),
+    (Label.BOUNCE, (), PROVEN, {"bounce": BounceKind.FULL}, StopEvent.BOUNCE_SOFT, None, False, False),
+    (Label.BOUNCE, (), PROVEN, {"bounce": BounceKind.POLICY}, StopEvent.BOUNCE_SOFT, None, False, False),
+    (Label.BOUNCE, (), PROVEN, {"bounce": BounceKind.BLOCKED}, StopEvent.BOUNCE_SOFT, None, False, False),
+    (Label.BOUNCE, (), PROVEN, {}, StopEvent.BOUNCE_SOFT, None, False, False),
+    (Label.BOUNCE, (), LOOSE, {"bounce": BounceKind.HARD}, None, None, False, False),
+]
+
+
+@pytest.mark.parametrize(("label", "tags", "match", "more", "event", "suppress", "owned", "task"), ROWS)
+def test_every_row_of_triage(
+    label: Label, tags: tuple[Tag, ...], match: ThreadMatch, more: dict[str, object], event: StopEvent | None,
+    suppress: SuppressionReason | None, owned: bool, task: bool
+) -> None:  # fmt: skip
+    made = decide_actions(label, frozenset(tags), match, received_at=NOW, **more)  # type: ignore[arg-type]
+    assert (made.event, made.suppress, made.owned, made.task) == (event, suppress, owned, task)
+
+
+def test_a_bounce_without_our_id_is_set_aside() -> None:
+    made = decide_actions(Label.BOUNCE, frozenset(), LOOSE, bounce=BounceKind.HARD, received_at=NOW)
+    assert made.quarantine == "bounce-without-our-id"
+
+
+@pytest.mark.parametrize("tag", [Tag.LEGAL_THREAT, Tag.BRAND_ABUSE, Tag.COMPLAINT, Tag.ANGRY])
+@pytest.mark.parametrize("label", list(Label))
+def test_some_tags_always_alert(tag: Tag, label: Label) -> None:
+    assert decide_actions(label, frozenset([tag]), PROVEN, bounce=BounceKind.SOFT, received_at=NOW).alert
+
+
+@pytest.mark.parametrize(
+    ("return_on", "until"),
+    [
+        (date(2026, 3, 16), datetime(2026, 3, 16, 9, tzinfo=UTC)),
+        (None, NOW + DEFAULT_PAUSE),
+        (date(2026, 2, 1), NOW + DEFAULT_PAUSE),
+        (date(2031, 1, 1), NOW + DEFAULT_PAUSE),
+    ],
+)
+def test_absence_pauses_until_the_return_or_the_default(return_on: date | None, until: datetime) -> None:
+    made = decide_actions(Label.OUT_OF_OFFICE, frozenset(), PROVEN, return_on=return_on, received_at=NOW)
+    assert made.paused_until == until
+    assert made.paused_until > NOW + timedelta(0)
