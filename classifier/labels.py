@@ -34,7 +34,7 @@ def read_corpus(folder: Path = CORPUS) -> list[Example]:
     seen: dict[str, str] = {}
     for path in sorted(folder.glob("*.jsonl")):
         for where, example in _read_file(path):
-            key = " ".join(example.text.casefold().split())
+            key = f"{example.language}:{' '.join(example.text.casefold().split())}"
             if key in seen:
                 raise PermanentError(f"{where}: the same text stands at {seen[key]}")
             seen[key] = where

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deliverability.dkim import assess_selectors
+from deliverability.dkim_keys import assess_selectors
 from deliverability.dmarc import assess_dmarc, discover
 from deliverability.findings import Finding
 from deliverability.resolver import DnsStatus, Resolver
 from deliverability.spf import SpfStatus, check_host
-from deliverability.spf_record import lint_records, select_records
+from deliverability.spf_lint import lint_records
+from deliverability.spf_record import select_records
 from deliverability.transport_security import assess_mx, assess_policies, assess_relay
 from store.vocabulary import Severity, VerdictLevel
 

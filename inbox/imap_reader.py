@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
-from inbox.imap_wire import Answer, WireProtocol, Pieces, folder_name, quoted
+from inbox.imap_wire import Answer, Pieces, WireProtocol, folder_name, quoted
 from inbox.settings import ImapSettings
 from store.errors import AuthenticationFailed, ConnectionLost, PermanentError, TlsFailed
 

@@ -14,7 +14,7 @@ from classifier.model import Classifier
 from inbox.filing import Filed, file_message, find_match
 from inbox.judgement import FilingPolicy, Judgement
 from inbox.parse import ParsedMail, parse_mail
-from inbox.reader import Cursor, Reader
+from inbox.imap_reader import Cursor, Reader
 from inbox.settings import ImapSettings, InboxSettings
 from inbox.threads import address_tokens, referred_ids
 from inbox.understand import understand

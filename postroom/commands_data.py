@@ -100,7 +100,7 @@ def activate(sequence: str, config: ConfigOption = None, person: PersonOption = 
 @app.command()
 def pause(
     sequence: str, reason: str = "paused by hand", config: ConfigOption = None, person: PersonOption = "operator"
-):  # type: ignore[no-untyped-def]
+) -> None:
     """Pause a whole sequence."""
     opened = open_all(find_config(config))
     opened.store.write_now(enrollments.pause_sequence, sequence, reason, actor=person, now=_now())
@@ -172,8 +172,27 @@ def suppression_import(file: Path, config: ConfigOption = None, person: PersonOp
         raise typer.Exit(1)
 
 
-def _suppress(opened: Opened, kind: SuppressionKind, value: str, reason: SuppressionReason, **about: str) -> bool:
-    return opened.store.write_now(suppression.add, opened.secret, kind, value, reason, now=_now(), **about)
+def _suppress(
+    opened: Opened,
+    kind: SuppressionKind,
+    value: str,
+    reason: SuppressionReason,
+    *,
+    source: str,
+    evidence: str,
+    actor: str,
+) -> bool:
+    return opened.store.write_now(
+        suppression.add,
+        opened.secret,
+        kind,
+        value,
+        reason,
+        source=source,
+        evidence=evidence,
+        actor=actor,
+        now=_now(),
+    )
 
 
 @audit_app.command(name="list")
@@ -295,7 +314,7 @@ def move(
 @hold_app.command(name="mailbox")
 def hold_mailbox(
     address: str, reason: str = "held by hand", config: ConfigOption = None, person: PersonOption = "operator"
-):  # type: ignore[no-untyped-def]
+) -> None:
     """Stop using a mailbox."""
     opened = open_all(find_config(config))
     opened.store.write_now(mailboxes.hold, address, reason, actor=person, now=_now())

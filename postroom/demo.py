@@ -4,14 +4,17 @@ The sandbox's people answer; everything else is the production house. At the end
 mailed again, what was refused and why, and whether the audit log is whole.
 """
 
+import asyncio
 import csv
 import shutil
+import socket
 import tempfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 from rich.console import Group
 from rich.live import Live
 from rich.panel import Panel
@@ -23,7 +26,7 @@ from postroom.clock import SteppedClock
 from postroom.commands_ask import thread_rows
 from postroom.commands_data import verify
 from postroom.intake import enroll_contacts, import_contacts
-from postroom.one_click import follow_click
+from postroom.one_click import make_server
 from postroom.opened import Opened, open_all
 from postroom.wiring import House, build_house, pass_all
 from sandbox.internet import Internet
@@ -39,32 +42,35 @@ QUIET_STEP = timedelta(hours=3)
 
 async def play(seed: int, keep: Path | None) -> int:
     """Play the demo and return how many problems the audit found."""
-    folder = keep or Path(tempfile.mkdtemp(prefix="postroom-demo-"))
+    folder = (keep or Path(tempfile.mkdtemp(prefix="postroom-demo-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     clock = SteppedClock(START)
     people = make_people(seed)
     internet = Internet(people, clock.now, seed)
+    demo_world.open_mailboxes(internet)
     await internet.start()
     demo_world.publish(internet)
-    demo_world.write_config(folder, internet)
+    web = socket.create_server(("127.0.0.1", 0))
+    demo_world.write_config(folder, internet, f"http://127.0.0.1:{web.getsockname()[1]}/u")
     opened = open_all(folder / "config.toml")
-    resolver = DnsResolver(internet.dns_address)
-    house = build_house(opened, clock, resolver=resolver, jitter=demo_world.jitter(seed))
+    house = build_house(opened, clock, resolver=DnsResolver(internet.dns_address), jitter=demo_world.jitter(seed))
+    endpoint = make_server(opened, clock, "127.0.0.1", 0, "/u")
+    serving = asyncio.create_task(endpoint.serve(sockets=[web]))
     try:
         fill(opened, people, folder, clock.now())
         with Live(console=output.console, refresh_per_second=8, transient=True) as live:
             await _weeks(opened, house, internet, clock, live)
-        return show_results(opened, internet, clock.now())
+        return show_results(opened, internet)
     finally:
+        endpoint.should_exit = True
+        await serving
         await house.close()
         await internet.close()
         opened.store.close()
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            output.console.print(
-                f"Kept in {folder}: try `postroom --help`, `postroom threads --config {folder}/config.toml`"
-            )
+            output.console.print(f"Kept in {folder}; for example: postroom threads --config {folder}/config.toml")
 
 
 def fill(opened: Opened, people: list[Person], folder: Path, now: datetime) -> None:
@@ -98,7 +104,7 @@ async def _weeks(opened: Opened, house: House, internet: Internet, clock: Steppe
     end = START + timedelta(weeks=WEEKS)
     while clock.now() < end:
         await internet.pass_time(clock.now())
-        await follow_clicks(opened, internet, clock.now())
+        await follow_clicks(internet)
         await pass_all(house, clock.now())
         live.update(view(opened, internet, clock.now()))
         clock.advance(_next_step(clock.now()))
@@ -111,10 +117,12 @@ def _next_step(now: datetime) -> timedelta:
     return STEP if busy else QUIET_STEP
 
 
-async def follow_clicks(opened: Opened, internet: Internet, now: datetime) -> None:
-    """Let the one-click endpoint take what people pressed."""
-    while internet.clicks:
-        await follow_click(opened, internet.clicks.pop(), now)
+async def follow_clicks(internet: Internet) -> None:
+    """Let the mail programs of those who pressed unsubscribe do their one-click POST (RFC 8058)."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        while internet.clicks:
+            answer = await client.post(internet.clicks.pop(), data={"List-Unsubscribe": "One-Click"})
+            answer.raise_for_status()
 
 
 def view(opened: Opened, internet: Internet, now: datetime) -> Group:
@@ -151,7 +159,7 @@ def _facts(connection: Any, opened: Opened, now: datetime) -> dict[str, Any]:
     }
 
 
-def show_results(opened: Opened, internet: Internet, now: datetime) -> int:
+def show_results(opened: Opened, internet: Internet) -> int:
     """Print the end of the story and return how many problems the audit found."""
     store, people = opened.store, opened.config.team
     table = Table(
@@ -167,8 +175,8 @@ def show_results(opened: Opened, internet: Internet, now: datetime) -> int:
         ledger.add_row(entry.value, entry.reason, entry.source, f"{entry.created_at:%d %b %Y}")
     output.console.print(ledger)
     refused = Table("contact", "sequence", "state", "reason", title="Refused or ended early", title_justify="left")
-    for row in store.read_now(_ended):
-        refused.add_row(*row)
+    for cells in store.read_now(_ended):
+        refused.add_row(*cells)
     output.console.print(refused)
     problems = store.read_now(verify)
     output.console.print(_summary(opened, internet))

@@ -51,12 +51,16 @@ STEPS = {
 }  # fmt: skip
 
 
-def publish(internet: Internet) -> None:
-    """Open the mailboxes and publish the DNS: one domain in order, one with a broken DMARC record."""
+def open_mailboxes(internet: Internet) -> None:
+    """Open the mailboxes of the sending domains and of the team."""
     for address, _ in MAILBOXES:
         internet.add_mailbox(address, PASSWORD, [SALES_ALIAS] if address == MAILBOXES[0][0] else [])
     for address, *_ in TEAM:
         internet.add_mailbox(address, PASSWORD)
+
+
+def publish(internet: Internet) -> None:
+    """Publish the DNS: one domain in order, one with a broken DMARC record."""
     internet.add_ready_domain(GOOD)
     internet.add_ready_domain(BROKEN, dmarc="v=DMARC1 p=reject rua=mailto:dmarc@{domain}")
 
@@ -66,7 +70,7 @@ def jitter(seed: int) -> Callable[[str], float]:
     return lambda key: int.from_bytes(hashlib.blake2b(f"{seed}|{key}".encode(), digest_size=4).digest(), "big") / 2**32
 
 
-def write_config(folder: Path, internet: Internet) -> None:
+def write_config(folder: Path, internet: Internet, unsubscribe_url: str) -> None:
     """Write the demo's config.toml and secret."""
     secret = folder / "postroom.secret"
     if not secret.exists():
@@ -74,17 +78,17 @@ def write_config(folder: Path, internet: Internet) -> None:
     password = folder / "mail.password"
     if not password.exists():
         write_private(password, PASSWORD.encode())
-    (folder / "config.toml").write_text(_config(folder, internet), encoding="utf-8")
+    (folder / "config.toml").write_text(_config(folder, internet, unsubscribe_url), encoding="utf-8")
 
 
-def _config(folder: Path, internet: Internet) -> str:
+def _config(folder: Path, internet: Internet, unsubscribe_url: str) -> str:
     host, port = internet.dns_address
     parts = [
         f'[postroom]\nsecret = {{ file = "{folder / "postroom.secret"}" }}\n',
         f'[store]\nurl = "sqlite:///{folder / "postroom.db"}"\n',
         '[company]\nname = "Sandbox Ltd"\npostal_address = "Sandbox Ltd, 1 Loopback Lane, Hostville"\n'
-        f'unsubscribe_url = "https://unsubscribe.{GOOD}/u"\n',
-        f'[deliverability]\nresolver = "{host}:{port}"\nrelays = ["127.0.0.1"]\n',
+        f'unsubscribe_url = "{unsubscribe_url}"\n',
+        f'[deliverability]\nresolver = "{host}:{port}"\nrelays = ["127.0.0.1"]\nselectors = ["sandbox"]\n',
         '[ownership]\nnotify_from = "maya@outreach.test"\n',
     ]
     for address, name in MAILBOXES:

@@ -8,15 +8,14 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.utils import format_datetime
 
 from classifier.model import Classifier, load_model
 from deliverability.resolver import DnsResolver, Resolver
 from deliverability.worker import DomainWorker
-from inbox.reader import ImapReader, Reader
+from inbox.imap_reader import ImapReader, Reader
 from inbox.worker import JudgeWorker, MailboxWorker
+from outbound.dkim_sign import make_signer
 from outbound.letter import LetterWriter
-from outbound.mail_settings import DkimSettings
 from outbound.notification import compose_notice
 from outbound.transport import Envelope, SmtpTransport, Transport
 from outbound.worker import SendingPolicy, SendWorker
@@ -59,8 +58,9 @@ class House:
 
     async def close(self) -> None:
         """Close every connection."""
-        doors = [*self.readers.values(), *self.transports.values()]
-        await asyncio.gather(*(door.close() for door in doors), return_exceptions=True)
+        closing = [reader.close() for reader in self.readers.values()]
+        closing += [transport.close() for transport in self.transports.values()]
+        await asyncio.gather(*closing, return_exceptions=True)
 
 
 def secret_of(mailbox: MailboxSettings) -> Callable[[], Awaitable[str]]:
@@ -81,7 +81,6 @@ def build_house(
     resolver: Resolver | None = None,
     classifier: Classifier | None = None,
     jitter: Callable[[str], float] | None = None,
-    dkim: Mapping[str, DkimSettings] | None = None,
 ) -> House:
     """Build all workers for real servers."""
     config, store = opened.config, opened.store
@@ -105,8 +104,8 @@ def build_house(
         guardrails=config.guardrails,
     )
     names = {mailbox.address: mailbox.name for mailbox in config.mailbox}
-    keys = {one.domain: one for one in config.dkim} if dkim is None else dict(dkim)
-    writer = LetterWriter(opened.secret, config.company, names, keys)
+    signers = {one.domain: make_signer(one.domain, one.selector, one.key.read().encode()) for one in config.dkim}
+    writer = LetterWriter(opened.secret, config.company, names, signers)
     chance = random.SystemRandom()
     random_jitter = jitter or (lambda _key: chance.random())
     sender = SendWorker(store, policy, writer, transports, random_jitter, _find_in_sent(readers))
@@ -152,7 +151,7 @@ def _notifier(opened: Opened, transports: Mapping[str, Transport], clock: Clock)
     async def send_mail(recipient: str, subject: str, text: str, key: str) -> None:
         if sender not in transports:
             raise PermanentError("no mailbox can send notifications: set ownership.notify_from")
-        raw = compose_notice(opened.secret, sender, recipient, subject, text, key, format_datetime(clock.now()))
+        raw = compose_notice(opened.secret, sender, recipient, subject, text, key, clock.now())
 
         async def always() -> bool:
             return True

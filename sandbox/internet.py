@@ -21,6 +21,8 @@ from sandbox.dns import NameServer
 from sandbox.imap import ImapServer
 from sandbox.people import Answer, Person, answer
 
+_PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="  # the test key of RFC 8463, appendix A.2
+
 
 @dataclass(order=True, slots=True)
 class _Due:
@@ -83,6 +85,7 @@ class Internet:
         self.dns.set(domain, "TXT", ["v=spf1 ip4:127.0.0.1 -all"])
         self.dns.set(domain, "MX", ["10 mx.sandbox.test."])
         self.dns.set(domain, "A", ["127.0.0.1"])
+        self.dns.set(f"sandbox._domainkey.{domain}", "TXT", [f"v=DKIM1; k=ed25519; p={_PUBLIC_KEY}"])
         self.dns.set(f"_dmarc.{domain}", "TXT", [dmarc.format(domain=domain)])
         self.dns.set("mx.sandbox.test", "A", ["127.0.0.1"])
         self.dns.set("1.0.0.127.in-addr.arpa", "PTR", ["mx.sandbox.test."])
