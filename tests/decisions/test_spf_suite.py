@@ -83,6 +83,8 @@ NARROWED_BY_RFC_7208 = {
     "cidr6-0-ip4": ("neutral", "5.6: an ip6 network never holds an IPv4 client"),
     "cidr6-ip4": ("neutral", "5.6: an ip6 network never holds an IPv4 client"),
     "mx-limit": ("permerror", "4.6.4: more than 10 hosts of one mx are a permerror"),
+    "p-macro-multiple": ("pass", "7.3: a validated subdomain of the domain is preferred"),
+    "ptr-limit": ("neutral", "4.6.4: names after the tenth are ignored"),
 }
 
 
