@@ -12,9 +12,9 @@ from typing import Any
 
 from classifier.model import Classifier
 from inbox.filing import Filed, file_message, find_match
+from inbox.imap_reader import Cursor, Reader
 from inbox.judgement import FilingPolicy, Judgement
 from inbox.parse import ParsedMail, parse_mail
-from inbox.imap_reader import Cursor, Reader
 from inbox.settings import ImapSettings, InboxSettings
 from inbox.threads import address_tokens, referred_ids
 from inbox.understand import understand
