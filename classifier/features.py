@@ -1,6 +1,7 @@
 """Which features does a reply text have?
 
-One extraction serves training and serving: words and word pairs, character n-grams inside words, and a few numbers.
+One extraction serves training and serving: words and word pairs, character n-grams inside words, a few numbers, and
+set phrases that mean the same in every language.
 Mail addresses, links and digits are folded to placeholders, so that nobody's data ends up in the model.
 """
 
@@ -12,11 +13,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from classifier.phrases import ALL, phrase_features
+
 HEAD, TAIL = 1500, 500  # characters kept of a long text: what matters stands first or last
 _LINK = re.compile(r"https?://\S{1,300}|www\.\S{1,300}")
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,5}")
 _TOKEN = re.compile(r"<\w+>|\w+(?:['’]\w+)*|[!?…]+|[^\w\s.,;:()\"“”„«»|/*_\-–—<>\[\]{}'’]")
-NUMBERS = ("n:length", "n:lines", "n:questions", "n:exclaims", "n:capitals", "n:digits", "n:link", "n:mail", "n:short")
+COUNTS = ("n:length", "n:lines", "n:questions", "n:exclaims", "n:capitals", "n:digits", "n:link", "n:mail", "n:short")
+NUMBERS = (*COUNTS, *ALL)
 CHAR_MIN, CHAR_MAX = 2, 5
 
 
@@ -45,7 +49,8 @@ def extract(text: str) -> dict[str, dict[str, float]]:
     for token, count in Counter(found).items():
         for gram in _grams(token):
             chars[gram] += count
-    return {"word": dict(words), "char": dict(chars), "number": _numbers(normalised, found)}
+    numbers = _numbers(normalised, found) | phrase_features(normalised)
+    return {"word": dict(words), "char": dict(chars), "number": numbers}
 
 
 @lru_cache(maxsize=65536)
@@ -71,7 +76,7 @@ def _numbers(normalised: str, found: list[str]) -> dict[str, float]:
         float("<mail>" in normalised),
         float(len(found) <= 4),
     )
-    return dict(zip(NUMBERS, values, strict=True))
+    return dict(zip(COUNTS, values, strict=True))
 
 
 def weighted(
