@@ -93,5 +93,5 @@ def _holidays(country: str, year: int) -> frozenset[date]:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         return ZoneInfo("UTC")  # a contact's unreadable zone must not stop the others

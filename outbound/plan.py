@@ -240,5 +240,5 @@ def _count_left(
     for name, left in openers.items():
         if left:
             own = [boxes[box] for box in sequences[name].mailboxes if box in boxes]
-            reasons = [box.why if box.openers else box.why or "no-openers" for box in own] or ["mailbox-elsewhere"]
+            reasons = [box.why if box.openers or not box.room else "no-openers" for box in own] or ["mailbox-elsewhere"]
             waiting[reasons[0]] += len(left)

@@ -80,7 +80,7 @@ def read_hours(value: Any) -> Any:
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, KeyError) as problem:
         raise ValueError(f'"{name}" is no IANA time zone; write for example "Europe/Berlin"') from problem
     return name
 

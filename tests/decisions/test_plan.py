@@ -1,0 +1,169 @@
+"""Which letters leave now? Limits, order, fairness, and when to ask again."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outbound.health import assess_health
+from outbound.plan import SendPlan, plan_sends
+from outbound.preview import preview_sends
+from outbound.settings import HealthSettings, LimitSettings, SendingDomainSettings, SequenceSettings
+from outbound.warmup import daily_limit
+from store.records import CapCounts, DueStep, MailboxLoad
+from store.vocabulary import HealthBand, VerdictLevel
+
+NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)  # a Monday
+BOX = "maya@out.example"
+READY = {"out.example": VerdictLevel.READY}
+
+
+def sequence(name: str = "demo", **changes: Any) -> SequenceSettings:
+    steps = [{"subject": "Hi", "body": "x"}, {"delay": "3 business days", "body": "y"}]
+    base = {"name": name, "mailboxes": [BOX, "jon@out.example"], "step": steps, "per_account_per_day": 100}
+    return SequenceSettings.model_validate(base | changes)
+
+
+def step(number: int, **changes: Any) -> DueStep:
+    base = DueStep(number, number, number, "demo", 0, NOW - timedelta(hours=1), "", f"acme{number}.example", "UTC", "")
+    return replace(base, **changes)
+
+
+def load(mailbox: str = BOX, **changes: Any) -> MailboxLoad:
+    return MailboxLoad(mailbox, **{"sent_last_day": 0, "last_sent_at": None} | changes)
+
+
+def plan(due: list[DueStep], loads: list[MailboxLoad] | None = None, **changes: Any) -> SendPlan:
+    boxes = {one.mailbox: one for one in (loads or [load()])}
+    sequences = {one.name: one for one in changes.pop("sequences", [sequence()])}
+    limit = changes.pop("limit", LimitSettings(gap=timedelta(), jitter=timedelta()))
+    options: dict[str, Any] = {"caps": CapCounts(), "verdicts": READY, "now": NOW, "jitter": lambda _key: 0.0} | changes
+    return plan_sends(due, boxes, options.pop("caps"), sequences, dict.fromkeys(boxes, limit), options.pop("verdicts"),
+                      options.pop("now"), options.pop("jitter"), **options)  # fmt: skip
+
+
+def test_the_daily_limit_holds() -> None:
+    made = plan([step(n) for n in range(60)], [load(sent_last_day=35)])
+    assert len(made.sends) == 5
+    assert made.waiting == {"gap": 55}
+
+
+def test_follow_ups_come_before_openers_and_keep_their_mailbox() -> None:
+    due = [step(n) for n in range(50)] + [step(99, step=1, mailbox=BOX)]
+    made = plan(due, [load(sent_last_day=39), load("jon@out.example", sent_last_day=40)])
+    assert [(send.enrollment_id, send.mailbox) for send in made.sends] == [(99, BOX)]
+
+
+def test_the_gap_lets_one_leave_and_says_when_the_next_may() -> None:
+    limit = LimitSettings(gap=timedelta(minutes=3), jitter=timedelta(minutes=2))
+    made = plan([step(1), step(2)], limit=limit, jitter=lambda _key: 0.5)
+    assert len(made.sends) == 1
+    assert made.next_wake == NOW + timedelta(minutes=4)
+    later = plan(
+        [step(2)],
+        [load(last_sent_at=NOW, sent_last_day=1)],
+        limit=limit,
+        now=NOW + timedelta(minutes=3),
+        jitter=lambda _key: 0.5,
+    )
+    assert later.sends == ()
+    assert later.waiting == {"gap": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "slug"),
+    [
+        ({"loads": [load(held=True)]}, "mailbox-held"),
+        ({"verdicts": {"out.example": VerdictLevel.BLOCKED}}, "domain-blocked"),
+        ({"verdicts": {}}, "domain-unknown"),
+        ({"verdicts": {"out.example": VerdictLevel.DEGRADED}}, "no-openers"),
+        ({"loads": [load(not_before=NOW + timedelta(hours=1))]}, "back-off"),
+        ({"loads": [load(sent_last_day=40)]}, "daily-limit"),
+        ({"loads": [load(delivered=100, bounced=6)]}, "health-blocked"),
+        ({"now": NOW.replace(hour=20)}, "window"),
+        ({"sequences": [sequence(per_account_per_day=0)]}, "account-cap"),
+        ({"sequences": [sequence(per_recipient_domain_per_day=0)]}, "recipient-domain-cap"),
+        (
+            {"domain_caps": {"out.example": SendingDomainSettings(domain="out.example", per_day=0)}},
+            "sending-domain-cap",
+        ),
+    ],
+)
+def test_what_waits_says_why(changes: dict[str, Any], slug: str) -> None:
+    made = plan([step(1)], **changes)
+    assert made.sends == ()
+    assert any(slug in reason for reason in made.waiting), made.waiting
+
+
+def test_a_degraded_domain_still_sends_follow_ups() -> None:
+    made = plan([step(1, step=1, mailbox=BOX), step(2)], verdicts={"out.example": VerdictLevel.DEGRADED})
+    assert [send.enrollment_id for send in made.sends] == [1]
+
+
+def test_openers_take_turns_among_sequences() -> None:
+    due = [step(n, sequence="old") for n in range(100)] + [step(n, sequence="new") for n in range(200, 210)]
+    made = plan(due, [load(sent_last_day=30)], sequences=[sequence("old"), sequence("new")])
+    assert Counter(send.sequence for send in made.sends) == {"old": 5, "new": 5}
+
+
+def test_the_wake_is_when_the_window_opens() -> None:
+    made = plan([step(1)], now=NOW.replace(hour=20))
+    assert made.next_wake == NOW.replace(day=3, hour=9)
+
+
+@given(
+    due=st.lists(st.builds(step, st.integers(0, 10**6), account_id=st.integers(0, 5), recipient_domain=st.sampled_from(["a.example", "b.example"])), max_size=60, unique_by=lambda one: one.enrollment_id),
+    sent=st.integers(0, 45),
+    cap=st.integers(0, 10),
+    account=st.integers(0, 4),
+)  # fmt: skip
+def test_no_cap_is_ever_exceeded(due: list[DueStep], sent: int, cap: int, account: int) -> None:
+    made = plan(due, [load(sent_last_day=sent), load("jon@out.example", sent_last_day=3)],
+                sequences=[sequence(per_account_per_day=account, per_recipient_domain_per_day=cap)])  # fmt: skip
+    by_id = {one.enrollment_id: one for one in due}
+    assert Counter(send.mailbox for send in made.sends)[BOX] <= max(0, 40 - sent)
+    assert max(Counter(by_id[send.enrollment_id].recipient_domain for send in made.sends).values(), default=0) <= cap
+    assert max(Counter(by_id[send.enrollment_id].account_id for send in made.sends).values(), default=0) <= account
+    assert len(made.sends) + sum(made.waiting.values()) == len(due)
+
+
+def test_the_ramp_grows_on_clean_days_only() -> None:
+    limits = LimitSettings.model_validate({"per_day": "40/day", "ramp": {"start": 5, "add": 2}})
+    days = [(date(2026, 2, 20 + n), 5, n == 1) for n in range(4)]
+    assert daily_limit(load(), limits, NOW.date()) == 5
+    assert daily_limit(load(daily_history=tuple(days)), limits, NOW.date()) == 11
+    today = (*days, (NOW.date(), 5, False))
+    assert daily_limit(load(daily_history=today), limits, NOW.date()) == 11
+
+
+HEALTH = [
+    ({"delivered": 100}, HealthBand.HEALTHY),
+    ({"delivered": 100, "bounced": 2}, HealthBand.WATCH),
+    ({"delivered": 100, "bounced": 5}, HealthBand.BLOCKED),
+    ({"delivered": 10, "bounced": 2}, HealthBand.HEALTHY),
+    ({"delivered": 10, "bounced": 3}, HealthBand.BLOCKED),
+    ({"delivered": 1000, "complained": 1}, HealthBand.WATCH),
+    ({"delivered": 1000, "complained": 2}, HealthBand.BLOCKED),
+    ({"delivered": 100, "unsubscribed": 7}, HealthBand.QUARANTINE),
+]
+
+
+@pytest.mark.parametrize(("events", "band"), HEALTH)
+def test_health_bands(events: dict[str, Any], band: HealthBand) -> None:
+    assert assess_health(load(**events), HealthSettings()).band == band
+
+
+def test_the_preview_plays_all_steps_under_the_limits() -> None:
+    due = [step(n) for n in range(30)]
+    limits = {BOX: LimitSettings.model_validate({"per_day": "10/day", "gap": "3m", "jitter": "2m"})}
+    found = preview_sends(due, {BOX: load()}, {"demo": sequence(mailboxes=[BOX])}, limits, NOW, lambda _key: 0.3)
+    assert Counter(send.step for send in found) == {0: 30, 1: 30}
+    assert found == sorted(found, key=lambda send: send.at)
+    for send in found:
+        assert sum(send.at - timedelta(hours=24) < other.at <= send.at for other in found) <= 10
+        assert 9 <= send.at.hour < 17
+        assert send.at.weekday() < 5
