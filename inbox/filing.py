@@ -6,7 +6,7 @@ nothing. Owner and turns are decided inside the transaction, so two arrivals at 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -65,6 +65,10 @@ def file_message(connection: Connection, found: Judgement, policy: FilingPolicy,
         received_at=found.received_at,
         trusted_stop=found.trusted_stop,
     )
+    if match.sent is not None:
+        found = replace(found, announce=True)  # whatever its date: it answers a letter of ours
+    elif not found.announce:
+        actions = replace(actions, owned=False, alert=False)  # history of the mailbox: only a wish to stop counts
     if actions.quarantine:
         messages.quarantine(connection, found.id, actions.quarantine, now)
         return Filed(match=match, actions=actions)

@@ -12,9 +12,10 @@ from typing import Any
 
 from classifier.model import Classifier
 from inbox.filing import Filed, file_message, find_match
-from inbox.imap_reader import Cursor, Reader
+from inbox.imap_syntax import UNKNOWN_AT
 from inbox.judgement import FilingPolicy, Judgement
 from inbox.parse import ParsedMail, parse_mail
+from inbox.reader import Cursor, FetchedMail, Reader
 from inbox.settings import ImapSettings, InboxSettings
 from inbox.threads import address_tokens, referred_ids
 from inbox.understand import understand
@@ -28,6 +29,7 @@ LEASE = timedelta(minutes=5)
 COMPARE_EVERY = timedelta(hours=24)
 DEATHS = 3
 BATCH = 100
+FIRST_LOOK = timedelta(days=1)  # an answer may be there before the first poll; older mail is history
 FIRST_BACKOFF, LAST_BACKOFF = timedelta(seconds=15), timedelta(minutes=30)
 
 
@@ -69,61 +71,58 @@ class MailboxWorker:
         return (*self._settings.folders, *([self._settings.sent] if self._settings.sent else []))
 
     async def _read_folder(self, folder: str, now: datetime) -> int:
+        """Fetch until nothing is left; each batch and its cursor are committed together."""
         position = await self._store.read(messages.cursor, self._mailbox, folder)
-        if position.uidvalidity is None and self._settings.first_days == 0:
-            return await self._start_here(folder, now)
-        compare = position.compared_at is None or now - position.compared_at >= COMPARE_EVERY
-        low = 0 if compare else max(0, position.last_uid - self._settings.window)
-        known: set[int] = set()
-        if position.uidvalidity is not None:
-            known = await self._store.read(messages.known_uids, self._mailbox, folder, position.uidvalidity, low)
-        cursor = Cursor(self._mailbox, folder, position.uidvalidity, position.last_uid)
-        if compare and position.uidvalidity is not None:
-            cursor = await self._back_to_first_gap(cursor, known, position)
-        fetched, oldest = 0, now - timedelta(days=self._settings.first_days)
-        more = True
+        compare = position.compared_at is not None and now - position.compared_at >= COMPARE_EVERY
+        cursor = Cursor(self._mailbox, folder, position.uidvalidity, position.last_uid, position.floor_uid)
+        known = await self._known(cursor, whole=compare)
+        if compare:
+            cursor = await self._back_to_first_gap(cursor, known)
+        first_at = position.first_at or now
+        history = first_at - timedelta(days=self._settings.first_days)
+        oldest = min(history, first_at - FIRST_LOOK)
+        fetched, more = 0, True
         while more:
-            batch = await self._reader.fetch_since(cursor, known_uids=known, limit=BATCH)
+            batch = await self._reader.fetch_since(cursor, known_uids=known, limit=BATCH, since=oldest)
             if batch is None:
+                if position.first_at is None:
+                    await self._store.write(messages.ingest, self._mailbox, folder, None, [], now, last_uid=0)
                 return fetched
-            arrivals = [
-                messages.Arrival(
-                    uid=mail.uid,
-                    internal_at=mail.internal_at,
-                    raw=mail.raw,
-                    announce=position.first_at is not None or mail.internal_at >= oldest,
-                    quarantine="too-large" if mail.truncated else "",
+            if batch.validity_changed:
+                known = set()
+            arrivals = [self._arrival(mail, history) for mail in batch.mails]
+            fetched += len(
+                await self._store.write(
+                    messages.ingest, self._mailbox, folder, batch.uidvalidity, arrivals, now,
+                    last_uid=batch.reached, floor_uid=batch.floor_uid, compared=compare and not batch.more,
                 )
-                for mail in batch.mails
-            ]
-            fresh = await self._store.write(
-                messages.ingest, self._mailbox, folder, batch.uidvalidity, arrivals, now, compared=compare
-            )
-            fetched += len(fresh)
+            )  # fmt: skip
             known |= {mail.uid for mail in batch.mails}
-            last = max(
-                [cursor.last_uid if cursor.uidvalidity == batch.uidvalidity else 0, *(m.uid for m in batch.mails)]
-            )
-            cursor = replace(cursor, uidvalidity=batch.uidvalidity, last_uid=last)
+            cursor = replace(cursor, uidvalidity=batch.uidvalidity, last_uid=batch.reached, floor_uid=batch.floor_uid)
             more = batch.more
         return fetched
 
-    async def _start_here(self, folder: str, now: datetime) -> int:
-        """First connect: begin at the present end of the folder, import nothing."""
-        listed = await self._reader.list_uids(folder)
-        if listed is not None:
-            uidvalidity, uids = listed
-            last = max(uids, default=0)
-            await self._store.write(messages.ingest, self._mailbox, folder, uidvalidity, [], now, last_uid=last)
-        return 0
+    def _arrival(self, mail: FetchedMail, history: datetime) -> messages.Arrival:
+        return messages.Arrival(
+            uid=mail.uid,
+            internal_at=mail.internal_at,
+            raw=mail.raw,
+            announce=mail.internal_at >= history or mail.internal_at == UNKNOWN_AT,
+            quarantine="too-large" if mail.truncated else "",
+        )
 
-    async def _back_to_first_gap(self, cursor: Cursor, known: set[int], position: Any) -> Cursor:
+    async def _known(self, cursor: Cursor, *, whole: bool) -> set[int]:
+        if cursor.uidvalidity is None:
+            return set()
+        low = 0 if whole else max(0, cursor.last_uid - self._settings.window)
+        return await self._store.read(messages.known_uids, self._mailbox, cursor.folder, cursor.uidvalidity, low)
+
+    async def _back_to_first_gap(self, cursor: Cursor, known: set[int]) -> Cursor:
         """Compare the folder's whole UID list with ours once a day; step back to the first one we lack."""
         listed = await self._reader.list_uids(cursor.folder)
         if listed is None or listed[0] != cursor.uidvalidity:
             return cursor
-        first_known = min(known, default=cursor.last_uid + 1)
-        missing = [uid for uid in listed[1] if first_known < uid <= cursor.last_uid and uid not in known]
+        missing = [uid for uid in listed[1] if cursor.floor_uid < uid <= cursor.last_uid and uid not in known]
         return replace(cursor, last_uid=min(missing) - 1) if missing else cursor
 
 

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from classifier.model import Classifier, load_model
 from deliverability.resolver import DnsResolver, Resolver
 from deliverability.worker import DomainWorker
-from inbox.imap_reader import ImapReader, Reader
+from inbox.imap_connection import Auth
+from inbox.reader import ImapReader, Reader
 from inbox.worker import JudgeWorker, MailboxWorker
 from outbound.dkim_sign import make_signer
 from outbound.letter import LetterWriter
@@ -87,7 +88,7 @@ def build_house(
     readers: dict[str, Reader] = {}
     transports: dict[str, Transport] = {}
     for mailbox in config.mailbox:
-        auth = "xoauth2" if mailbox.oauth else "password"
+        auth: Auth = "xoauth2" if mailbox.oauth else "password"
         if mailbox.imap is not None:
             readers[mailbox.address] = ImapReader(mailbox.imap, mailbox.login, secret_of(mailbox), auth)
         if mailbox.smtp is not None:

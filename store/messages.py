@@ -38,7 +38,8 @@ class FolderCursor:
     folder: str
     uidvalidity: int | None = None
     last_uid: int = 0
-    first_at: datetime | None = None
+    floor_uid: int = 0  #: what was there before the first connect is never fetched
+    first_at: datetime | None = None  #: first connect, whether the folder existed or not
     compared_at: datetime | None = None
 
 
@@ -48,30 +49,51 @@ def cursor(connection: Connection, mailbox: str, folder: str) -> FolderCursor:
     row = connection.execute(select(_CURSOR).where(*same)).one_or_none()
     if row is None:
         return FolderCursor(mailbox, folder)
-    return FolderCursor(mailbox, folder, row.uidvalidity, row.last_uid, row.first_at, row.compared_at)
+    return FolderCursor(mailbox, folder, row.uidvalidity, row.last_uid, row.floor_uid, row.first_at, row.compared_at)
 
 
 def ingest(
     connection: Connection,
     mailbox: str,
     folder: str,
-    uidvalidity: int,
+    uidvalidity: int | None,
     arrivals: Sequence[Arrival],
     now: datetime,
     *,
-    last_uid: int | None = None,
+    last_uid: int,
+    floor_uid: int = 0,
     compared: bool = False,
 ) -> list[int]:
     """Store what was fetched and move the cursor, in one transaction; returns the ids of new messages.
 
-    `last_uid` moves the cursor past UIDs that hold nothing (first connect, expunged mail).
+    `uidvalidity` None: there is no such folder yet; whatever appears in it later is new.
     """
     position = cursor(connection, mailbox, folder)
-    new_generation = position.uidvalidity not in (None, uidvalidity)
+    fresh = [] if uidvalidity is None else _store(connection, mailbox, folder, uidvalidity, arrivals, now)
+    values: dict[str, Any] = {
+        "uidvalidity": uidvalidity,
+        "last_uid": last_uid,
+        "floor_uid": floor_uid,
+        "polled_at": now,
+    }
+    if compared or position.compared_at is None:
+        values["compared_at"] = now
+    if position.first_at is None:
+        connection.execute(insert(_CURSOR).values(mailbox=mailbox, folder=folder, first_at=now, **values))
+    else:
+        same = (_CURSOR.c.mailbox == mailbox, _CURSOR.c.folder == folder)
+        connection.execute(update(_CURSOR).where(*same).values(**values))
+    return fresh
+
+
+def _store(
+    connection: Connection, mailbox: str, folder: str, uidvalidity: int, arrivals: Sequence[Arrival], now: datetime
+) -> list[int]:
+    renewed = bool(arrivals) and _has_older_generation(connection, mailbox, folder, uidvalidity)
     fresh = []
     for arrival in arrivals:
         digest = hashlib.sha256(arrival.raw).hexdigest()
-        if _known(connection, mailbox, folder, uidvalidity, arrival, digest, new_generation=new_generation):
+        if _known(connection, mailbox, folder, uidvalidity, arrival, digest, renewed=renewed):
             continue
         if connection.execute(select(_RAW.c.sha256).where(_RAW.c.sha256 == digest)).one_or_none() is None:
             connection.execute(insert(_RAW).values(sha256=digest, body=arrival.raw, stored_at=now))
@@ -91,16 +113,6 @@ def ingest(
             )
         )
         fresh.append(int(result.inserted_primary_key[0]))  # type: ignore[index]
-    reached = max([arrival.uid for arrival in arrivals] + [last_uid or 0, 0 if new_generation else position.last_uid])
-    values: dict[str, Any] = {"uidvalidity": uidvalidity, "last_uid": reached, "polled_at": now}
-    if compared:
-        values["compared_at"] = now
-    if position.uidvalidity is None:
-        values |= {"first_at": now, "compared_at": now}
-        connection.execute(insert(_CURSOR).values(mailbox=mailbox, folder=folder, **values))
-    else:
-        same = (_CURSOR.c.mailbox == mailbox, _CURSOR.c.folder == folder)
-        connection.execute(update(_CURSOR).where(*same).values(**values))
     return fresh
 
 
@@ -112,13 +124,13 @@ def _known(
     arrival: Arrival,
     digest: str,
     *,
-    new_generation: bool,
+    renewed: bool,
 ) -> bool:
     here = (_MESSAGE.c.mailbox == mailbox, _MESSAGE.c.folder == folder)
     exact = (_MESSAGE.c.uidvalidity == uidvalidity, _MESSAGE.c.uid == arrival.uid)
     if connection.execute(select(_MESSAGE.c.id).where(*here, *exact)).one_or_none():
         return True
-    if not new_generation and not _has_older_generation(connection, mailbox, folder, uidvalidity):
+    if not renewed:
         return False
     # A new generation of the folder: the same message under another UID keeps its row and moves to its new key.
     twin = select(func.min(_MESSAGE.c.id)).where(

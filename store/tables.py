@@ -253,6 +253,7 @@ class Cursor(House, table=True):
     folder: str = Field(primary_key=True)
     uidvalidity: int | None = None
     last_uid: int = 0
+    floor_uid: int = 0
     first_at: datetime | None = instant()
     polled_at: datetime | None = instant()
     compared_at: datetime | None = instant()

@@ -11,14 +11,7 @@ SHELLS = {"worker.py", "filing.py", "desk.py"}
 DOORS = {
     "outbound": {"transport.py", "oauth.py"},
     "deliverability": {"resolver.py"},
-    "inbox": {
-        "imap_reader.py",
-        "imap_wire.py",
-        "reader.py",
-        "imap_protocol.py",
-        "imap_connection.py",
-        "imap_session.py",
-    },
+    "inbox": {"reader.py", "imap_protocol.py", "imap_connection.py", "imap_session.py"},
     "classifier": {"model.py", "train.py", "labels.py", "evaluate.py", "feedback.py"},
     "ownership": {"notify.py"},
 }

@@ -200,9 +200,9 @@ def test_a_pause_with_a_date_wakes_by_itself(store: Store) -> None:
 
 def test_a_new_generation_of_a_folder_brings_nothing_twice(store: Store) -> None:
     mail = [messages.Arrival(uid, NOW, f"mail {uid}".encode()) for uid in (1, 2, 3)]
-    assert len(store.write_now(messages.ingest, MAILBOX, "INBOX", 7, mail, NOW)) == 3
-    assert store.write_now(messages.ingest, MAILBOX, "INBOX", 7, mail, NOW) == []
+    assert len(store.write_now(messages.ingest, MAILBOX, "INBOX", 7, mail, NOW, last_uid=3)) == 3
+    assert store.write_now(messages.ingest, MAILBOX, "INBOX", 7, mail, NOW, last_uid=3) == []
     again = [messages.Arrival(uid + 10, NOW, f"mail {uid}".encode()) for uid in (2, 3, 4)]
-    assert len(store.write_now(messages.ingest, MAILBOX, "INBOX", 8, again, NOW)) == 1
-    assert store.write_now(messages.ingest, MAILBOX, "INBOX", 8, again, NOW) == []
+    assert len(store.write_now(messages.ingest, MAILBOX, "INBOX", 8, again, NOW, last_uid=14)) == 1
+    assert store.write_now(messages.ingest, MAILBOX, "INBOX", 8, again, NOW, last_uid=14) == []
     assert store.read_now(messages.cursor, MAILBOX, "INBOX").last_uid == 14

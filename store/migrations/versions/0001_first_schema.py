@@ -139,6 +139,7 @@ def upgrade() -> None:
         sa.Column("folder", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("uidvalidity", sa.Integer(), nullable=True),
         sa.Column("last_uid", sa.Integer(), nullable=False),
+        sa.Column("floor_uid", sa.Integer(), nullable=False),
         sa.Column("first_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("polled_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("compared_at", store.columns.Instant(length=27), nullable=True),

@@ -1,0 +1,5 @@
+"""Lets `python -m postroom` be the program."""
+
+from postroom.cli import main
+
+main()
