@@ -159,10 +159,12 @@ class SmtpTransport:
         )
         try:
             await client.connect()
+            await client.ehlo()
             if settings.security == "starttls":
                 if not client.supports_extension("starttls"):
                     raise TlsFailed(f"{settings.host} offers no STARTTLS: nothing is sent in plaintext")
                 await client.starttls(tls_context=self._tls())
+                await client.ehlo()  # what was said before TLS counts no more (RFC 3207, 4.2)
             await self._log_in(client)
         except ssl.SSLError as problem:
             client.close()
@@ -186,7 +188,6 @@ class SmtpTransport:
     async def _log_in(self, client: aiosmtplib.SMTP) -> None:
         if self._settings.auth == "none":
             return
-        await client.ehlo()
         secret = await self._secret()
         try:
             if self._settings.auth == "xoauth2":

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -192,11 +191,11 @@ def list_sends(config: ConfigOption = None, as_json: JsonOption = False) -> None
     output.print_rows(opened.store.read_now(send_rows), as_json=as_json, columns=columns)
 
 
-def send_rows(connection: Any) -> Iterator[dict[str, Any]]:
-    """Yield the send ledger as people and scripts read it."""
+def send_rows(connection: Any) -> list[dict[str, Any]]:
+    """Return the send ledger as people and scripts read it."""
     replies = messages.labels_by_send(connection)
-    for row in sends.all_sends(connection):
-        yield {
+    return [
+        {
             "message_id": row["message_id"],
             "mailbox": row["mailbox"],
             "contact": row["recipient"],
@@ -208,6 +207,8 @@ def send_rows(connection: Any) -> Iterator[dict[str, Any]]:
             "reply": replies.get(row["id"]),
             "reason": row["reason"],
         }
+        for row in sends.all_sends(connection)
+    ]
 
 
 @app.command()

@@ -1,7 +1,6 @@
 """What are the figures, each with its one-sentence definition?"""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -29,8 +28,8 @@ DEFINITIONS = {
 HUMAN = (Label.INTERESTED, Label.NOT_INTERESTED, Label.UNSUBSCRIBE, Label.OTHER)
 
 
-def rows(connection: Connection, by: str, since: datetime) -> Iterator[dict[str, Any]]:
-    """Yield one row a figure and group since an instant."""
+def rows(connection: Connection, by: str, since: datetime) -> list[dict[str, Any]]:
+    """Return one row a figure and group since an instant."""
     owners = {thread.id: thread for thread in threads.find(connection)}
     all_sends = {row["id"]: row for row in sends.all_sends(connection)}
     sent: Counter[str] = Counter()
@@ -54,10 +53,11 @@ def rows(connection: Connection, by: str, since: datetime) -> Iterator[dict[str,
             owner_hours[group].append((message["judged_at"] - message["internal_at"]).total_seconds() / 3600)
         if thread and thread.answered_at and thread.last_reply_at:
             touch_hours[group].append((thread.answered_at - thread.last_reply_at).total_seconds() / 3600)
-    for group in sorted({*sent, *labels}):
-        figures = _figures(sent[group], labels[group], owner_hours[group], touch_hours[group])
-        for figure, value in figures.items():
-            yield {"by": by, "group": group, "figure": figure, "value": value, "definition": DEFINITIONS[figure]}
+    return [
+        {"by": by, "group": group, "figure": figure, "value": value, "definition": DEFINITIONS[figure]}
+        for group in sorted({*sent, *labels})
+        for figure, value in _figures(sent[group], labels[group], owner_hours[group], touch_hours[group]).items()
+    ]
 
 
 def _group(row: Any, by: str) -> str:

@@ -110,6 +110,7 @@ def ask(folder: Path, *words: str) -> list[dict[str, Any]]:
         env={**os.environ, "PYTHONPATH": str(Path.cwd())},
     )
     assert run.returncode in (0, 1), run.stderr
+    assert "Traceback" not in run.stderr, run.stderr
     return [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
 
 
