@@ -54,9 +54,9 @@ STEPS = {
 def open_mailboxes(internet: Internet) -> None:
     """Open the mailboxes of the sending domains and of the team."""
     for address, _ in MAILBOXES:
-        internet.add_mailbox(address, PASSWORD, [SALES_ALIAS] if address == MAILBOXES[0][0] else [])
+        internet.add_account(address, PASSWORD, [SALES_ALIAS] if address == MAILBOXES[0][0] else [])
     for address, *_ in TEAM:
-        internet.add_mailbox(address, PASSWORD)
+        internet.add_account(address, PASSWORD)
 
 
 def publish(internet: Internet) -> None:

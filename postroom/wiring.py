@@ -23,7 +23,7 @@ from outbound.worker import SendingPolicy, SendWorker
 from ownership.notify import ChannelNotifier, Notifier
 from ownership.worker import NoticeWorker, SlaWorker
 from postroom.clock import Clock
-from postroom.config import MailboxSettings
+from postroom.config import Config, MailboxSettings
 from postroom.opened import Opened, filing_policy
 from postroom.supervisor import Station
 from store.errors import PermanentError, TemporaryError
@@ -75,16 +75,8 @@ def secret_of(mailbox: MailboxSettings) -> Callable[[], Awaitable[str]]:
     return read
 
 
-def build_house(
-    opened: Opened,
-    clock: Clock,
-    *,
-    resolver: Resolver | None = None,
-    classifier: Classifier | None = None,
-    jitter: Callable[[str], float] | None = None,
-) -> House:
-    """Build all workers for real servers."""
-    config, store = opened.config, opened.store
+def server_doors(config: Config) -> tuple[dict[str, Reader], dict[str, Transport]]:
+    """Return the doors to the configured IMAP and SMTP servers, by mailbox."""
     readers: dict[str, Reader] = {}
     transports: dict[str, Transport] = {}
     for mailbox in config.mailbox:
@@ -95,6 +87,21 @@ def build_house(
             transports[mailbox.address] = SmtpTransport(
                 mailbox.smtp, mailbox.address, mailbox.login, secret_of(mailbox)
             )
+    return readers, transports
+
+
+def build_house(
+    opened: Opened,
+    clock: Clock,
+    *,
+    resolver: Resolver | None = None,
+    classifier: Classifier | None = None,
+    jitter: Callable[[str], float] | None = None,
+    doors: tuple[dict[str, Reader], dict[str, Transport]] | None = None,
+) -> House:
+    """Build all workers; `doors` are a reader and a transport a mailbox, None for real servers."""
+    config, store = opened.config, opened.store
+    readers, transports = doors or server_doors(config)
     policy = SendingPolicy(
         node=config.store.node,
         secret=opened.secret,

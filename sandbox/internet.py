@@ -1,16 +1,11 @@
-"""What is the world that the demo sends into? A small internet on loopback: SMTP, IMAP, DNS, HTTP clicks, people.
+"""What is the world that the demo sends into? A small internet on loopback: SMTP, IMAP and DNS with people behind them.
 
-Real sockets on free ports. Mail to our own domains lands in IMAP mailboxes, mail to everybody else goes to the people,
-whose answers come back through the same SMTP server when their time has come. Time is passed in; nothing here sleeps.
+Real sockets on free ports; what the people do is `sandbox.world`.
 """
 
 import asyncio
-import heapq
-import itertools
-import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from email.parser import BytesHeaderParser
 from typing import Any
 
@@ -19,33 +14,19 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from sandbox.dns import NameServer
 from sandbox.imap import ImapServer
-from sandbox.people import Answer, Person, answer
+from sandbox.people import Person
+from sandbox.world import World
 
 _PUBLIC_KEY = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="  # the test key of RFC 8463, appendix A.2
 
 
-@dataclass(order=True, slots=True)
-class _Due:
-    at: datetime
-    number: int
-    answer: Answer = field(compare=False)
-
-
-class Internet:
+class Internet(World):
     """SMTP, IMAP and DNS servers on loopback with the people behind them."""
 
     def __init__(self, people: Iterable[Person], now: Callable[[], datetime], seed: int) -> None:
-        self.people = {person.email: person for person in people}
-        self.accepted: list[tuple[datetime, str, bytes]] = []  #: (instant, recipient, message) of mail to people
-        self.clicks: list[str] = []  #: one-click addresses that people pressed
+        super().__init__(people, now, seed, self._deliver)
         self.dns = NameServer()
         self.imap = ImapServer()
-        self._now = now
-        self._chance = random.Random(seed)
-        self._steps: dict[str, int] = {}
-        self._due: list[_Due] = []
-        self._numbers = itertools.count()
-        self._mailboxes: dict[str, str] = {}  # address or alias -> mailbox
         self._passwords: dict[str, str] = {}
         self._smtp: asyncio.Server | None = None
 
@@ -71,12 +52,11 @@ class Internet:
         await self.imap.close()
         await self.dns.close()
 
-    def add_mailbox(self, address: str, password: str, aliases: Iterable[str] = ()) -> None:
+    def add_account(self, address: str, password: str, aliases: Iterable[str] = ()) -> None:
         """Give one of our mailboxes an account on the IMAP and SMTP servers."""
         self.imap.add_user(address, password)
         self._passwords[address] = password
-        for name in (address, *aliases):
-            self._mailboxes[name] = address
+        self.add_mailbox(address, aliases)
 
     def add_ready_domain(
         self, domain: str, *, dmarc: str = "v=DMARC1; p=quarantine; rua=mailto:dmarc@{domain}"
@@ -90,21 +70,10 @@ class Internet:
         self.dns.set("mx.sandbox.test", "A", ["127.0.0.1"])
         self.dns.set("1.0.0.127.in-addr.arpa", "PTR", ["mx.sandbox.test."])
 
-    async def pass_time(self, now: datetime) -> int:
-        """Let everything happen that is due by now; returns how much that was."""
-        happened = 0
-        while self._due and self._due[0].at <= now:
-            due = heapq.heappop(self._due)
-            happened += 1
-            if due.answer.kind == "click":
-                self.clicks.append(due.answer.url)
-            else:
-                await self.send(due.answer.mail_from, due.answer.rcpt_to, due.answer.raw)
-        return happened
-
-    def next_at(self) -> datetime | None:
-        """Return when the next answer comes back."""
-        return self._due[0].at if self._due else None
+    async def pass_time(self, now: datetime) -> None:
+        """Let everything come back that is due by now."""
+        for back in self.due_answers(now):
+            await self.send(back.mail_from, back.rcpt_to, back.raw)
 
     async def send(self, mail_from: str, rcpt_to: str, raw: bytes) -> None:
         """Send a message of the outside world through the SMTP server."""
@@ -114,21 +83,8 @@ class Internet:
             await client.rcpt(rcpt_to)
             await client.data(raw)
 
-    def knows(self, address: str) -> bool:
-        """Tell whether mail to this address is accepted at SMTP time."""
-        return address in self._mailboxes or address in self.people
-
-    async def take(self, recipient: str, raw: bytes) -> None:
-        """Take one accepted message: into a mailbox of ours, or to the person it is for."""
-        now = self._now()
-        if recipient in self._mailboxes:
-            await self.imap.deliver(self._mailboxes[recipient], "INBOX", raw, now)
-            return
-        self.accepted.append((now, recipient, raw))
-        step = self._steps.get(recipient, 0)
-        self._steps[recipient] = step + 1
-        for back in answer(self.people[recipient], raw, step, now.astimezone(UTC), self._chance):
-            heapq.heappush(self._due, _Due(now + back.after, next(self._numbers), back))
+    async def _deliver(self, mailbox: str, raw: bytes, at: datetime) -> None:
+        await self.imap.deliver(mailbox, "INBOX", raw, at)
 
     def _log_in(self, _server: Any, _session: Any, _envelope: Any, mechanism: str, data: Any) -> AuthResult:
         if mechanism not in ("PLAIN", "LOGIN") or not isinstance(data, LoginPassword):
@@ -144,14 +100,10 @@ class _Handler:
     async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        if "+" in address.partition("@")[0]:
-            local, _, domain = address.partition("@")
-            plain = f"{local.partition('+')[0]}@{domain}"
-        else:
-            plain = address
-        if not self._internet.knows(plain.lower()):
+        found = self._internet.find(address)
+        if found is None:
             return "550 5.1.1 no such user here"
-        envelope.rcpt_tos.append(plain.lower())
+        envelope.rcpt_tos.append(found)
         return "250 2.1.5 ok"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:

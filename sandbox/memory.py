@@ -1,19 +1,22 @@
-"""What is a mailbox without a server? The reader's twin in memory, for simulations of months in seconds.
+"""What are a mailbox and a relay without servers? The doors' twins in memory, for simulations of months in seconds.
 
-It chooses UIDs by the rules of the real reader, so UIDVALIDITY, expunged mail, mail that shows up late and the trailing
-window mean the same here. Faults are handed out one a call.
+The reader's twin chooses UIDs by the rules of the real reader, so UIDVALIDITY, expunged mail, mail that shows up late
+and the trailing window mean the same here. Faults are handed out one a call.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.parser import BytesHeaderParser
+from enum import StrEnum
 
 from inbox.catch_up import Cursor, FetchBatch, FetchedMail, choose_uids, find_span
 from inbox.imap_syntax import UNKNOWN_AT
 from inbox.settings import InboxSettings
-from store.errors import PostroomError
+from outbound.transport import Envelope, SendResult
+from sandbox.world import World
+from store.errors import ConnectionLost, PostroomError
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +165,46 @@ class MemoryReader:
         if self._mailbox.faults and (fault := self._mailbox.faults.popleft()) is not None:
             raise fault
         return self._mailbox.folders.get(name) if name else None
+
+
+class RelayFault(StrEnum):
+    """What may go wrong with one message on a relay."""
+
+    CUT_BEFORE_DATA = "cut-before-data"  #: nothing was sent
+    LATER = "later"  #: 451 to the recipient
+    LOST_BEFORE_ACCEPT = "lost-before-accept"  #: no answer after DATA, and the message is gone
+    LOST_AFTER_ACCEPT = "lost-after-accept"  #: no answer after DATA, but the message was taken
+
+
+class MemoryTransport:
+    """Sends into a `World` as `outbound.transport.SmtpTransport` sends to a server.
+
+    A copy goes into Sent, as providers do. `faults` are handed out one a message, None lets one pass.
+    """
+
+    def __init__(self, world: World, mailbox: MemoryMailbox, now: Callable[[], datetime]) -> None:
+        self._world, self._mailbox, self._now = world, mailbox, now
+        self.faults: deque[RelayFault | None] = deque()
+
+    async def send(self, envelope: Envelope, claim: Callable[[], Awaitable[bool]]) -> SendResult:
+        """See `outbound.transport.Transport`."""
+        fault = self.faults.popleft() if self.faults else None
+        if fault == RelayFault.CUT_BEFORE_DATA:
+            raise ConnectionLost("the relay hung up")
+        recipient = self._world.find(envelope.recipient)
+        if recipient is None:
+            return SendResult("refused", "rcpt", 550, "5.1.1", "550 5.1.1 no such user here")
+        if fault == RelayFault.LATER:
+            return SendResult("deferred", "rcpt", 451, "4.3.2", "451 4.3.2 try again later")
+        if not await claim():
+            return SendResult("withdrawn", "claim")
+        if fault == RelayFault.LOST_BEFORE_ACCEPT:
+            return SendResult("unknown", "data", text="the connection was lost after DATA")
+        self._mailbox.deliver("Sent", envelope.raw, self._now(), flags=("\\Seen",))
+        await self._world.take(recipient, envelope.raw)
+        if fault == RelayFault.LOST_AFTER_ACCEPT:
+            return SendResult("unknown", "data", text="the connection was lost after DATA")
+        return SendResult("sent", "data", 250, "", "250 2.0.0 accepted")
+
+    async def close(self) -> None:
+        """See `outbound.transport.Transport`."""

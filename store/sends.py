@@ -180,8 +180,8 @@ def _due_again(connection: Connection, enrollment_id: int, at: datetime) -> None
 def open_claims(connection: Connection, now: datetime, grace: timedelta) -> list[Row[Any]]:
     """Return claims without an outcome that are older than the grace and due for a look into Sent."""
     due = or_(_SEND.c.next_check_at.is_(None), _SEND.c.next_check_at <= now)
-    query = select(_SEND.c.id, _SEND.c.mailbox, _SEND.c.message_id, _SEND.c.checks, _SEND.c.claimed_at, _SEND.c.step,
-                   _SEND.c.sequence, _SEND.c.contact_id)  # fmt: skip
+    query = select(_SEND.c.id, _SEND.c.enrollment_id, _SEND.c.mailbox, _SEND.c.message_id, _SEND.c.checks,
+                   _SEND.c.claimed_at, _SEND.c.step, _SEND.c.sequence, _SEND.c.contact_id)  # fmt: skip
     return list(
         connection.execute(
             query.where(_SEND.c.state == SendState.CLAIMED, _SEND.c.claimed_at <= now - grace, due).limit(200)
