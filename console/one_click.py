@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from outbound.stop import apply_event
+from outbound.stop import LIVE, apply_event
 from store import contacts, enrollments, notices, suppression
 from store.database import Store
 from store.vocabulary import EventName, StopEvent, SuppressionKind, SuppressionReason
@@ -106,9 +106,11 @@ def suppress_enrolled(
         actor="recipient",
         now=now,
     )
-    for live in enrollments.enrollments_of(connection, [contact.id], live=True):
-        moved = apply_event(live.state, StopEvent.UNSUBSCRIBE, paused_until=None)
-        enrollments.set_state(connection, live, moved.state, reason=StopEvent.UNSUBSCRIBE, actor="recipient", now=now)
+    for old in enrollments.enrollments_of(connection, [contact.id]):
+        moved = apply_event(old.state, StopEvent.UNSUBSCRIBE, paused_until=None)
+        if moved.state != old.state and (old.state in LIVE or old.id == enrollment_id):
+            reason = StopEvent.UNSUBSCRIBE
+            enrollments.set_state(connection, old, moved.state, reason=reason, actor="recipient", now=now)
     if added:
         payload = {"subject": f"Suppressed: {contact.email}", "text": f"{contact.email} unsubscribed by one click.\n"}
         key = f"suppression:{contact.email}"

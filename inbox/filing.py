@@ -15,7 +15,7 @@ from inbox.desk import give_owner, tell
 from inbox.judgement import FilingPolicy, Judgement
 from inbox.threads import NO_MATCH, ThreadMatch, match_reply
 from inbox.triage import Actions, decide_actions
-from outbound.stop import apply_event
+from outbound.stop import LIVE, TABLE, apply_event
 from ownership.assign import Assignment
 from store import audit, contacts, enrollments, messages, sends, suppression, threads
 from store.records import Enrollment, SentMessage, Thread
@@ -81,7 +81,7 @@ def file_message(connection: Connection, found: Judgement, policy: FilingPolicy,
     if twin is not None:
         return Filed(thread.id if thread else None, match=match)  # one mail to two mailboxes acts once
     people = _people(connection, found, match)
-    _stop_sequences(connection, people, actions, policy, now)
+    _stop_sequences(connection, people, match, actions, policy, now)
     if actions.suppress is not None:
         _suppress(connection, found, match, actions.suppress, policy, now)
     made = give_owner(connection, found, match, thread, actions, policy, now) if thread and actions.owned else None
@@ -152,31 +152,37 @@ def _people(connection: Connection, found: Judgement, match: ThreadMatch) -> tup
 
 
 def _stop_sequences(
-    connection: Connection, people: Sequence[int], actions: Actions, policy: FilingPolicy, now: datetime
-) -> None:
+    connection: Connection, people: Sequence[int], match: ThreadMatch, actions: Actions, policy: FilingPolicy,
+    now: datetime
+) -> None:  # fmt: skip
     if actions.event is None or not people:
         return
-    wide: set[int] = set()
-    for enrollment in enrollments.enrollments_of(connection, people, live=True):
-        _apply(connection, enrollment, actions.event, actions.paused_until, now)
-        sequence = policy.sequences.get(enrollment.sequence)
-        if sequence is not None and actions.event in sequence.stop_account_on:
-            wide.add(enrollment.contact_id)
-    for contact_id in wide:
-        contact = contacts.contact(connection, contact_id)
-        if contact is None or contact.account_id is None:
+    heard = {match.sent.sequence} if match.sent else set()
+    answered = match.sent.enrollment_id if match.sent else None
+    for enrollment in enrollments.enrollments_of(connection, people):
+        if enrollment.state not in LIVE and enrollment.id != answered:
             continue
-        colleagues = [one.id for one in contacts.contacts_of_account(connection, contact.account_id)]
+        _apply(connection, enrollment, actions.event, actions.paused_until, now)
+        if enrollment.state in LIVE:
+            heard.add(enrollment.sequence)
+    wide = TABLE[actions.event].account
+    asked = [policy.sequences[name].stop_account_on for name in heard if name in policy.sequences]
+    if wide is None or not any(actions.event in events for events in asked):
+        return
+    known = contacts.contacts_by_id(connection, people).values()
+    for account_id in {one.account_id for one in known if one.account_id is not None}:
+        colleagues = [one.id for one in contacts.contacts_of_account(connection, account_id)]
         for enrollment in enrollments.enrollments_of(connection, colleagues, live=True):
             if enrollment.contact_id not in people:
-                _apply(connection, enrollment, StopEvent.ACCOUNT_STOP, None, now)
+                _apply(connection, enrollment, wide, None, now)
 
 
 def _apply(
     connection: Connection, enrollment: Enrollment, event: StopEvent, until: datetime | None, now: datetime
 ) -> None:
-    moved = apply_event(enrollment.state, event, paused_until=until)
-    if moved.state != enrollment.state or moved.paused_until is not None:
+    old = (enrollment.state, enrollment.paused_until)
+    moved = apply_event(enrollment.state, event, paused_until=until, was_until=enrollment.paused_until)
+    if (moved.state, moved.paused_until) != old:
         enrollments.set_state(
             connection,
             enrollment,

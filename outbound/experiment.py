@@ -1,10 +1,10 @@
 """Which wording does a contact get, and may a pilot go on?"""
 
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
 
 from outbound.settings import GoNoGoSettings, StepSettings
+from store.records import SequenceOutcome
 
 
 def choose_variant(secret: bytes, contact_id: int, sequence: str, step: int, settings: StepSettings) -> str:
@@ -21,32 +21,37 @@ def stable_choice(secret: bytes, key: str) -> int:
 class Verdict(StrEnum):
     """What the go/no-go rules say."""
 
-    GO = "go"  #: enough sends, every rule holds
+    GO = "go"  #: enough settled sends, every rule holds
     NO_GO = "no-go"  #: a rule is broken
-    UNDECIDED = "undecided"  #: too few sends
+    UNDECIDED = "undecided"  #: too few settled sends
 
 
-@dataclass(frozen=True, slots=True)
-class PilotCounts:
-    """What a sequence has brought so far."""
+def assess_rules(counts: SequenceOutcome, rules: GoNoGoSettings) -> tuple[Verdict, str]:
+    """Return the verdict and one sentence naming the figure that decided.
 
-    sends: int
-    interested: int
-    bounced: int
-    unsubscribed: int
-
-
-def assess_pilot(counts: PilotCounts, rules: GoNoGoSettings) -> tuple[Verdict, str]:
-    """Return the verdict and one sentence naming the figure that decided."""
-    if counts.sends < rules.after_sends:
-        return Verdict.UNDECIDED, f"{counts.sends} of {rules.after_sends} sends before the rules are judged."
-    for number, limit, what, too_much in (
-        (counts.bounced, rules.max_bounce, "bounced", True),
-        (counts.unsubscribed, rules.max_unsubscribe, "asked to stop", True),
-        (counts.interested, rules.min_interested, "were interested", False),
+    Harm counts at once, against `after_sends` while there are fewer sends: what cannot become right any more need not
+    go on. Interest is judged on sends old enough to be answered; earlier than `after_sends` only when nobody is left
+    to write to.
+    """
+    for number, limit, what in (
+        (counts.bounced, rules.max_bounce, "bounced"),
+        (counts.unsubscribed, rules.max_unsubscribe, "asked to stop"),
     ):
-        share = number / counts.sends
-        if (share > limit) if too_much else (share < limit):
-            side = "more" if too_much else "less"
-            return Verdict.NO_GO, f"{number} of {counts.sends} {what} ({share:.1%}), {side} than {limit:.1%} allowed."
-    return Verdict.GO, f"After {counts.sends} sends every rule holds."
+        of = max(counts.sends, rules.after_sends)
+        if number / of > limit:
+            return Verdict.NO_GO, f"{number} of {of} {what} ({number / of:.1%}), more than {limit:.1%} allowed."
+    over = counts.sends > 0 and counts.running == 0 and counts.settled == counts.sends
+    if counts.settled < rules.after_sends and not over:
+        return Verdict.UNDECIDED, f"{counts.settled} of {rules.after_sends} sends are old enough to be judged."
+    share = counts.interested / counts.settled
+    said = f"{counts.interested} of {counts.settled} sends brought interest ({share:.1%})"
+    if share < rules.min_interested:
+        return Verdict.NO_GO, f"{said}, less than {rules.min_interested:.1%} wanted."
+    return Verdict.GO, f"{said}; every rule holds."
+
+
+def openers_left(counts: SequenceOutcome, verdict: Verdict, pilot: int | None) -> int | None:
+    """Return how many more contacts may be opened with; None without a bound: no pilot, or the rules said go."""
+    if verdict == Verdict.NO_GO:
+        return 0
+    return None if pilot is None or verdict == Verdict.GO else max(0, pilot - counts.contacts)

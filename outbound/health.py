@@ -1,6 +1,7 @@
 """How does a mailbox fare, judged by what really came back in the last two weeks?
 
-The way back is time: bad events leave the window, and a mailbox that sends less does not make new ones.
+The way back is time and clean mail: bad events leave the window, and a mailbox that was silenced starts again at half
+its limit until as many letters as the sample floor have left without trouble.
 """
 
 from dataclasses import dataclass
@@ -22,8 +23,7 @@ class Health:
 
 def assess_health(load: MailboxLoad, settings: HealthSettings) -> Health:
     """Return the worst band that any rate calls for; small samples prove nothing until three events happened."""
-    sends = max(load.delivered, 1)
-    found = Health(HealthBand.HEALTHY)
+    found = Health(HealthBand.WATCH, "recovering") if _recovering(load, settings) else Health(HealthBand.HEALTHY)
     for events, watch, stop, at_worst, reason in (
         (load.complained, settings.watch_complaint, settings.stop_complaint, HealthBand.BLOCKED, "complaint-rate"),
         (load.bounced, settings.watch_bounce, settings.stop_bounce, HealthBand.BLOCKED, "bounce-rate"),
@@ -37,10 +37,16 @@ def assess_health(load: MailboxLoad, settings: HealthSettings) -> Health:
     ):
         if not events or (load.delivered < settings.floor and events < LEAST_EVENTS):
             continue
-        share = events / max(sends, settings.floor)
+        share = events / max(load.delivered, settings.floor)
         band = at_worst if share >= stop else HealthBand.WATCH if share >= watch else HealthBand.HEALTHY
         found = max(found, Health(band, reason if band != HealthBand.HEALTHY else ""), key=_severity)
     return found
+
+
+def _recovering(load: MailboxLoad, settings: HealthSettings) -> bool:
+    """Tell whether trouble lies behind the window and too little has left since to be judged afresh."""
+    events = load.bounced + load.complained
+    return load.delivered < settings.floor and not events and any(trouble for *_, trouble in load.daily_history)
 
 
 def _severity(health: Health) -> int:

@@ -1,9 +1,9 @@
 """Which letters may leave now, from which mailbox, and when is it worth asking again?
 
 Pure: facts from the ledger in, a plan out. Follow-ups come before openers, a thread keeps its mailbox, openers go to
-the mailbox with the most room and take turns among sequences. A pass plans only what may leave at once; pacing is the
-gap between passes. Within one pass counts only grow, so a step that meets a full cap is set aside for good and the
-whole pass stays linear in what is due.
+the mailbox with the most room and take turns among sequences, from a random first one, so that mailboxes that send one
+letter a pass are fair too. A pass plans only what may leave at once; pacing is the gap between passes. Within one pass
+counts only grow, so a step that meets a full cap is set aside for good and the whole pass stays linear in what is due.
 """
 
 from collections import Counter, defaultdict, deque
@@ -20,6 +20,7 @@ from store.records import CapCounts, DueStep, MailboxLoad
 from store.vocabulary import HealthBand, VerdictLevel
 
 DAY = timedelta(hours=24)
+CAP_PAUSE = timedelta(minutes=15)  # when a shared cap frees is not known; asking again is cheap
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class PlannedSend:
     not_before: datetime
     not_after: datetime  #: the recipient's window closes here
     sequence: str
+    limit: int = 0  #: the mailbox's limit of the rolling 24 h, as warm-up and health have it now
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class SendPlan:
     sends: tuple[PlannedSend, ...]
     waiting: Mapping[str, int]  #: reason slug -> steps
     next_wake: datetime | None
+    opens_at: Mapping[int, datetime] = field(default_factory=dict)  #: enrollment -> when its closed window opens
 
 
 @dataclass(slots=True)
@@ -50,9 +53,9 @@ class _Box:
     name: str
     room: int
     openers: bool
+    limit: int = 0
     why: str = ""  #: why it sends nothing, or no more
     wake_at: datetime | None = None
-    turn: int = 0
 
 
 @dataclass(slots=True)
@@ -63,10 +66,8 @@ class _Caps:
     domains: Mapping[str, SendingDomainSettings]
     added: Counter[tuple[str, object]] = field(default_factory=Counter)
 
-    def full(self, step: DueStep, mailbox: str, sequence: SequenceSettings) -> str:
-        """Return the slug of the first full cap, or an empty text."""
-        sending = mailbox.rpartition("@")[2]
-        shared = self.domains.get(sending)
+    def full(self, step: DueStep, sequence: SequenceSettings) -> str:
+        """Return the slug of the first full cap of the recipient's side, or an empty text."""
         checks: tuple[tuple[int | None, str, Any, Mapping[Any, int], str], ...] = (
             (sequence.per_account_per_day, "account", step.account_id, self.counts.by_account, "account-cap"),
             (
@@ -76,18 +77,18 @@ class _Caps:
                 self.counts.by_recipient_domain,
                 "recipient-domain-cap",
             ),
-            (
-                shared.per_day if shared else None,
-                "sending",
-                sending,
-                self.counts.by_sending_domain,
-                "sending-domain-cap",
-            ),
         )
         for cap, kind, key, counted, slug in checks:
             if cap is not None and key is not None and counted.get(key, 0) + self.added[kind, key] >= cap:
                 return slug
         return ""
+
+    def spent(self, mailbox: str) -> bool:
+        """Tell whether the domain that a mailbox sends from has used up its shared cap."""
+        sending = mailbox.rpartition("@")[2]
+        cap = self.domains.get(sending)
+        used = self.counts.by_sending_domain.get(sending, 0) + self.added["sending", sending]
+        return cap is not None and used >= cap.per_day
 
     def add(self, step: DueStep, mailbox: str) -> None:
         """Count one planned letter."""
@@ -108,30 +109,45 @@ def plan_sends(
     *,
     health: HealthSettings | None = None,
     domain_caps: Mapping[str, SendingDomainSettings] | None = None,
+    pilots: Mapping[str, int] | None = None,
 ) -> SendPlan:
-    """Plan one pass; `jitter` maps a key to [0, 1) and must be stable for the same key."""
+    """Plan one pass; `jitter` maps a key to [0, 1) and must be stable for the same key.
+
+    `pilots` holds how many more contacts a sequence in its pilot may open with; a sequence that it lacks has no bound.
+    """
     health = health or HealthSettings()
     boxes = {name: _box(load, limits[name], verdicts, health, now, jitter) for name, load in loads.items()}
     waiting: Counter[str] = Counter()
-    follow_ups, openers, wakes = _sort_due(due, sequences, boxes, waiting, now)
-    limit = _Caps(caps, domain_caps or {})
+    follow_ups, openers, opens_at = _sort_due(due, sequences, boxes, waiting, now)
+    limit, left = _Caps(caps, domain_caps or {}), dict(pilots or {})
     planned: list[PlannedSend] = []
-    for box in sorted(boxes.values(), key=lambda one: (-one.room, one.name)):
+    by_room = sorted(boxes.values(), key=lambda one: (-one.room, one.name))
+    for box in by_room:
         _serve(box, follow_ups[box.name], sequences, limit, planned, waiting, now)
-    for box in sorted(boxes.values(), key=lambda one: (-one.room, one.name)):
-        own = [name for name in sorted(openers) if box.name in sequences[name].mailboxes]
+    served_by: defaultdict[str, list[str]] = defaultdict(list)
+    for name in sorted(openers):
+        for mailbox in sequences[name].mailboxes:
+            served_by[mailbox].append(name)
+    for box in sorted(by_room, key=lambda one: -one.room):
+        own = [name for name in served_by[box.name] if openers[name] and left.get(name, 1) > 0]
+        turn = int(jitter(f"{box.name}|{loads[box.name].last_sent_at}|turn") * len(own))
         while box.room > 0 and box.openers and own:
-            name = own[box.turn % len(own)]
+            name = own[turn % len(own)]
             before = len(planned)
             _serve(box, openers[name], sequences, limit, planned, waiting, now, most=1)
-            box.turn += 1
-            if len(planned) == before:
+            turn += 1
+            if len(planned) == before or (name in left and not _use_up(left, name)):
                 own.remove(name)
-    _count_left(boxes, follow_ups, openers, sequences, waiting)
-    busy = {name for name, left in follow_ups.items() if left}
-    busy |= {box for name, left in openers.items() if left for box in sequences[name].mailboxes}
-    wakes += [at for name, box in boxes.items() if name in busy and (at := box.wake_at)]
-    return SendPlan(tuple(planned), dict(waiting), min((at for at in wakes if at > now), default=None))
+    _count_left(boxes, follow_ups, openers, sequences, left, waiting)
+    busy = {name for name, steps in follow_ups.items() if steps}
+    busy |= {box for name, steps in openers.items() if steps for box in sequences[name].mailboxes}
+    wakes = [*set(opens_at.values()), *(at for name, box in boxes.items() if name in busy and (at := box.wake_at))]
+    return SendPlan(tuple(planned), dict(waiting), min((at for at in wakes if at > now), default=None), opens_at)
+
+
+def _use_up(left: dict[str, int], name: str) -> int:
+    left[name] -= 1
+    return left[name]
 
 
 def _box(
@@ -147,8 +163,7 @@ def _box(
     limit = daily_limit(load, limits, now.date())
     if band == HealthBand.WATCH:
         limit = max(1, limit // 2)
-    box = _Box(load.mailbox, 0, openers=verdict == VerdictLevel.READY and band != HealthBand.QUARANTINE)
-    box.turn = load.sent_last_day
+    box = _Box(load.mailbox, 0, openers=verdict == VerdictLevel.READY and band != HealthBand.QUARANTINE, limit=limit)
     pause = limits.gap + limits.jitter * jitter(f"{load.mailbox}|{load.last_sent_at}")
     slot = load.last_sent_at + pause if load.last_sent_at is not None else now
     if load.held:
@@ -177,22 +192,27 @@ def _sort_due(
     boxes: Mapping[str, _Box],
     waiting: Counter[str],
     now: datetime,
-) -> tuple[defaultdict[str, deque[DueStep]], defaultdict[str, deque[DueStep]], list[datetime]]:
+) -> tuple[defaultdict[str, deque[DueStep]], defaultdict[str, deque[DueStep]], dict[int, datetime]]:
     """Split what is due into follow-ups by mailbox and openers by sequence; closed windows wait."""
     follow_ups: defaultdict[str, deque[DueStep]] = defaultdict(deque)
     openers: defaultdict[str, deque[DueStep]] = defaultdict(deque)
     closed: dict[tuple[str, str, str], datetime | None] = {}
+    opens_at: dict[int, datetime] = {}
     for step in due:
         sequence = sequences.get(step.sequence)
         if sequence is None or step.step >= len(sequence.step):
             waiting["sequence-unknown"] += 1
             continue
+        if step.due_at > now:  # never before the wait between two steps is over, whoever asks
+            waiting["not-due"] += 1
+            continue
         place = (step.sequence, step.zone, step.country)
         if place not in closed:
             opens = next_open(now, sequence.window, step.zone, step.country)
             closed[place] = opens if opens > now else None
-        if closed[place] is not None:
+        if (opening := closed[place]) is not None:
             waiting["window"] += 1
+            opens_at[step.enrollment_id] = opening
         elif step.mailbox:
             if step.mailbox in boxes:
                 follow_ups[step.mailbox].append(step)
@@ -200,7 +220,7 @@ def _sort_due(
                 waiting["mailbox-elsewhere"] += 1
         else:
             openers[step.sequence].append(step)
-    return follow_ups, openers, [at for at in closed.values() if at is not None]
+    return follow_ups, openers, opens_at
 
 
 def _serve(
@@ -214,16 +234,18 @@ def _serve(
     most: int = 10**9,
 ) -> None:
     """Plan steps from the head of a queue while the mailbox has room; capped ones are set aside."""
+    if steps and box.room > 0 and caps.spent(box.name):
+        box.room, box.why, box.wake_at = 0, "sending-domain-cap", now + CAP_PAUSE
     while steps and box.room > 0 and most > 0:
         step = steps.popleft()
         sequence = sequences[step.sequence]
-        if slug := caps.full(step, box.name, sequence):
+        if slug := caps.full(step, sequence):
             waiting[slug] += 1
             continue
         closes = window_end(now, sequence.window, step.zone, step.country)
-        planned.append(PlannedSend(step.enrollment_id, step.step, box.name, now, closes, step.sequence))
+        planned.append(PlannedSend(step.enrollment_id, step.step, box.name, now, closes, step.sequence, box.limit))
         caps.add(step, box.name)
-        box.room -= 1
+        box.room = 0 if caps.spent(box.name) else box.room - 1
         most -= 1
 
 
@@ -232,13 +254,16 @@ def _count_left(
     follow_ups: Mapping[str, deque[DueStep]],
     openers: Mapping[str, deque[DueStep]],
     sequences: Mapping[str, SequenceSettings],
+    pilots: Mapping[str, int],
     waiting: Counter[str],
 ) -> None:
     for name, left in follow_ups.items():
         if left:
             waiting[boxes[name].why] += len(left)
     for name, left in openers.items():
-        if left:
+        if left and pilots.get(name, 1) <= 0:
+            waiting["pilot"] += len(left)
+        elif left:
             own = [boxes[box] for box in sequences[name].mailboxes if box in boxes]
             reasons = [box.why if box.openers or not box.room else "no-openers" for box in own] or ["mailbox-elsewhere"]
             waiting[reasons[0]] += len(left)

@@ -4,8 +4,9 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from outbound.stop import TABLE
 from store.settings import (
     Days,
     Duration,
@@ -82,6 +83,7 @@ class GoNoGoSettings(Settings):
     """Rules written before the start that pause a sequence by themselves."""
 
     after_sends: int = Field(50, ge=1, description="judge from this many sends on")
+    wait: Duration = Field(timedelta(days=3), description="an answer may take so long: younger sends are not judged")
     min_interested: float = Field(0.0, ge=0, le=1, description="pause below this share of interested replies")
     max_bounce: float = Field(0.05, ge=0, le=1, description="pause above this share of bounces")
     max_unsubscribe: float = Field(0.03, ge=0, le=1, description="pause above this share of wishes to stop")
@@ -105,6 +107,14 @@ class SequenceSettings(Settings):
     purpose: str = Field("", description="for people")
     segment: str = Field("", description="segment, for routing")
     language: str = Field("", description="language of the letters, for routing")
+
+    @field_validator("stop_account_on")
+    @classmethod
+    def _reaches_the_account(cls, events: frozenset[StopEvent]) -> frozenset[StopEvent]:
+        if narrow := sorted(event for event in events if TABLE[event].account is None):
+            wide = ", ".join(sorted(event for event, rule in TABLE.items() if rule.account))
+            raise ValueError(f"{', '.join(narrow)} concerns one person only; an account stops on: {wide}")
+        return events
 
     @model_validator(mode="after")
     def _opens_with_a_subject(self) -> "SequenceSettings":

@@ -7,11 +7,15 @@ from store.records import MailboxLoad
 
 
 def daily_limit(load: MailboxLoad, limits: LimitSettings, today: date) -> int:
-    """Return today's limit: the ramp grows by each earlier clean day with sends, never on a day with trouble.
+    """Return today's limit: the ramp grows by each earlier clean day that used at least half of what it might.
 
-    Counted from the ledger alone, so that a restart changes nothing.
+    A day with trouble never adds, nor does one with hardly a send: providers judge by volume they have seen. Counted
+    from the ledger alone, so that a restart changes nothing.
     """
     if limits.ramp is None:
         return limits.per_day
-    clean = sum(1 for day, number, trouble in load.daily_history if day < today and number > 0 and not trouble)
-    return min(limits.per_day, limits.ramp.start + limits.ramp.add * clean)
+    allowed = limits.ramp.start
+    for day, number, trouble in load.daily_history:
+        if day < today and not trouble and number * 2 >= allowed:
+            allowed = min(limits.per_day, allowed + limits.ramp.add)
+    return min(limits.per_day, allowed)

@@ -17,6 +17,7 @@ from outbound.calendar import add_delay
 from outbound.guardrails import may_write
 from outbound.letter import Letter, LetterFacts, LetterWriter
 from outbound.mail_settings import GuardrailSettings
+from outbound.pilot import judge_sequences
 from outbound.plan import PlannedSend, SendPlan, plan_sends
 from outbound.retry import next_attempt
 from outbound.settings import HealthSettings, LimitSettings, SendingDomainSettings, SequenceSettings
@@ -31,8 +32,8 @@ from store.vocabulary import EnrollmentState, SendState, StopEvent, SuppressionK
 LEASE = timedelta(minutes=15)  # longer than the slowest DATA
 GRACE = timedelta(minutes=10)  # a provider may take this long to accept
 CHECKS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))  # after the claim
-DUE_AT_ONCE = 5_000
-"""How many due steps one pass looks at."""
+DUE_AT_ONCE = 100_000
+"""How many due steps one pass looks at: fewer, and those of a held mailbox would hide all others."""
 
 FindInSent = Callable[[str, str], Awaitable[bool | None]]
 """(mailbox, Message-ID) -> found; None when this mailbox's Sent folder cannot be searched."""
@@ -78,7 +79,10 @@ class SendWorker:
             return PassReport(0, None, (f"nothing is sent: the database is on hold ({reason})",))
         epochs = await self._lease(now)
         await self._store.write(enrollments.wake_paused, now)
-        plan = await self._store.read(self._plan, tuple(epochs), now)
+        pilots = await judge_sequences(self._store, self._policy.sequences, now)
+        plan = await self._store.read(self._plan, tuple(epochs), pilots, now)
+        if plan.opens_at:
+            await self._store.write(enrollments.postpone, plan.opens_at, now)
         by_mailbox: dict[str, list[PlannedSend]] = {}
         for planned in plan.sends:
             by_mailbox.setdefault(planned.mailbox, []).append(planned)
@@ -96,7 +100,7 @@ class SendWorker:
                 epochs[mailbox] = epoch
         return epochs
 
-    def _plan(self, connection: Connection, own: Sequence[str], now: datetime) -> SendPlan:
+    def _plan(self, connection: Connection, own: Sequence[str], pilots: Mapping[str, int], now: datetime) -> SendPlan:
         loads = mailboxes.loads(connection, own, now)
         due = enrollments.due_steps(connection, now, DUE_AT_ONCE)
         return plan_sends(
@@ -110,6 +114,7 @@ class SendWorker:
             self._jitter,
             health=self._policy.health,
             domain_caps=self._policy.domain_caps,
+            pilots=pilots,
         )
 
     async def _serve(self, mailbox: str, batch: Sequence[PlannedSend], epoch: int, now: datetime) -> int:
@@ -166,15 +171,25 @@ class SendWorker:
     ) -> int:
         withdrawn = ""
 
+        def forbid(connection: Connection) -> str:
+            """Ask the guardrails again about the contact and the account as they are now."""
+            contact = contacts.contact(connection, facts.contact.id)
+            if contact is None or contact.email != facts.contact.email:
+                return "contact-edited"
+            account = contacts.account(connection, contact.account_id) if contact.account_id else None
+            policy = self._policy.guardrails
+            allowed = may_write(contact, account, facts.history, policy, facts.sequence, now.date())
+            return "" if allowed.allowed else allowed.reasons[0].slug
+
         async def claim() -> bool:
             nonlocal withdrawn
             if self.stopping:
                 withdrawn = "stopping"
                 return False
-            limits = self._claim_limits(planned.mailbox, sequence)
+            limits = self._claim_limits(planned, sequence)
             secret = self._policy.secret
             withdrawn = await self._store.write(
-                claims.claim, send_id, epoch=epoch, secret=secret, limits=limits, now=now
+                claims.claim, send_id, epoch=epoch, secret=secret, limits=limits, now=now, forbid=forbid
             )
             return not withdrawn
 
@@ -185,10 +200,11 @@ class SendWorker:
             await self._store.write(mailboxes.recovered, planned.mailbox)
         return int(result.outcome == "sent")
 
-    def _claim_limits(self, mailbox: str, sequence: SequenceSettings) -> claims.ClaimLimits:
+    def _claim_limits(self, planned: PlannedSend, sequence: SequenceSettings) -> claims.ClaimLimits:
+        mailbox = planned.mailbox
         cap = self._policy.domain_caps.get(mailbox.rpartition("@")[2])
         return claims.ClaimLimits(
-            mailbox=self._policy.limits[mailbox].per_day,
+            mailbox=planned.limit,
             sending_domain=cap.per_day if cap else None,
             recipient_domain=sequence.per_recipient_domain_per_day,
             account=sequence.per_account_per_day,

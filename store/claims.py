@@ -5,7 +5,7 @@ enrollment, the sequence, the mailbox, the domain's verdict, the window, every l
 its locks. This is a hot path: its statements are built once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -87,10 +87,12 @@ _TAKE = (
 
 
 def claim(
-    connection: Connection, send_id: int, *, epoch: int, secret: bytes, limits: ClaimLimits, now: datetime
-) -> str:
+    connection: Connection, send_id: int, *, epoch: int, secret: bytes, limits: ClaimLimits, now: datetime,
+    forbid: Callable[[Connection], str] | None = None,
+) -> str:  # fmt: skip
     """Claim a send; returns "" when it may go, else the slug of what forbids it.
 
+    `forbid` asks the guardrails once more inside this transaction: a slug, or "" when nothing speaks against it.
     Raises StoreOnHold on a database that may not send.
     """
     row = connection.execute(_FACTS, {"id": send_id}).one()
@@ -103,6 +105,8 @@ def claim(
     slug = _forbidding_state(row, epoch, now) or next(_forbidding_limits(connection, row, limits, now), "")
     if not slug and (entry := suppression.find_covering(connection, hashes, now)):
         slug = f"suppressed-{entry.reason}"
+    if not slug and forbid is not None:
+        slug = forbid(connection)
     if slug:
         return slug
     claimed = connection.execute(_CLAIM, {"send": send_id, "at": now, "with_epoch": epoch})

@@ -1,10 +1,10 @@
 """Who stands where in which sequence, and what is due?"""
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from store import audit, records
 from store.tables import Contact, Enrollment, Send, core
@@ -29,7 +29,18 @@ _DUE = (
     .join(_CONTACT, _CONTACT.c.id == _ENROLLMENT.c.contact_id)
     .join(_SEQUENCE, _SEQUENCE.c.name == _ENROLLMENT.c.sequence)
     .where(_ENROLLMENT.c.due_at.is_not(None), _SEQUENCE.c.active)
-    .order_by(_ENROLLMENT.c.due_at)
+    .order_by(_ENROLLMENT.c.due_at, _ENROLLMENT.c.id)
+)
+
+
+_POSTPONE = (
+    update(_ENROLLMENT)
+    .where(
+        _ENROLLMENT.c.id == bindparam("enrollment"),
+        _ENROLLMENT.c.state == EnrollmentState.ACTIVE,
+        _ENROLLMENT.c.due_at <= bindparam("now"),
+    )
+    .values(due_at=bindparam("until"))
 )
 
 
@@ -105,10 +116,12 @@ def set_state(
     """Move an enrollment to another state; planned mail of an ended one is refused. Returns whether it moved.
 
     The caller decided from `old`; when somebody else moved it meanwhile, nothing is changed and False is returned.
-    A pause with a date wakes by itself (`due_at`), one without waits for a person.
+    A pause with a date wakes by itself (`due_at`), one without waits for a person. `resume_at` keeps the wait between
+    two steps through the pause, so that nothing leaves before it.
     """
     ended = state not in LIVE
-    due_at = {EnrollmentState.PAUSED: paused_until, EnrollmentState.ACTIVE: old.due_at or now}.get(state)
+    step_due = old.resume_at if old.state == EnrollmentState.PAUSED else old.due_at
+    due_at = {EnrollmentState.PAUSED: paused_until, EnrollmentState.ACTIVE: max(step_due or now, now)}.get(state)
     result = connection.execute(
         update(_ENROLLMENT)
         .where(_ENROLLMENT.c.id == old.id, _ENROLLMENT.c.state == old.state, _ENROLLMENT.c.step == old.step)
@@ -116,6 +129,7 @@ def set_state(
             state=state,
             due_at=due_at,
             paused_until=paused_until if state == EnrollmentState.PAUSED else None,
+            resume_at=step_due if state == EnrollmentState.PAUSED else None,
             ended_at=now if ended else None,
             end_reason=reason if ended else "",
         )
@@ -141,6 +155,14 @@ def count_by_state(connection: Connection) -> dict[tuple[str, EnrollmentState], 
     return {(row.sequence, row.state): row.number for row in rows}
 
 
+def postpone(connection: Connection, until: Mapping[int, datetime], now: datetime) -> None:
+    """Let steps whose window is closed rest until it opens, a day at most; keeps what is due short."""
+    latest = now + timedelta(days=1)
+    rows = [{"enrollment": key, "until": min(at, latest), "now": now} for key, at in until.items()]
+    for start in range(0, len(rows), 5_000):
+        connection.execute(_POSTPONE, rows[start : start + 5_000])
+
+
 def wake_paused(connection: Connection, now: datetime) -> int:
     """Make the enrollments active whose pause has run out; returns how many."""
     due = (_ENROLLMENT.c.state == EnrollmentState.PAUSED, _ENROLLMENT.c.due_at <= now)
@@ -150,8 +172,12 @@ def wake_paused(connection: Connection, now: datetime) -> int:
     return len(woken)
 
 
+NO_GO = "no-go"
+"""Begins the reason of a pause by a sequence's own rules."""
+
+
 def activate_sequence(connection: Connection, name: str, *, actor: str, now: datetime) -> None:
-    """Let a sequence run."""
+    """Let a sequence run; after a pause by its rules its figures start anew."""
     _set_sequence(connection, name, active=True, reason="", actor=actor, now=now)
 
 
@@ -167,7 +193,8 @@ def sequence_states(connection: Connection) -> dict[str, tuple[bool, str]]:
 
 def _set_sequence(connection: Connection, name: str, *, active: bool, reason: str, actor: str, now: datetime) -> None:
     values: dict[str, Any] = {"active": active, "reason": reason}
-    if active:
+    old = connection.execute(select(_SEQUENCE).where(_SEQUENCE.c.name == name)).one_or_none()
+    if active and (old is None or old.activated_at is None or old.reason.startswith(NO_GO)):
         values["activated_at"] = now
     changed = connection.execute(update(_SEQUENCE).where(_SEQUENCE.c.name == name).values(**values))
     if changed.rowcount == 0:
@@ -185,6 +212,7 @@ def _record(row: Row[Any]) -> records.Enrollment:
         step=row.step,
         due_at=row.due_at,
         paused_until=row.paused_until,
+        resume_at=row.resume_at,
         mailbox=row.mailbox,
         started_at=row.started_at,
         ended_at=row.ended_at,

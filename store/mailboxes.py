@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, String, cast, func, insert, select, update
+from sqlalchemy import Connection, String, cast, func, insert, literal_column, select, update
 
 from store import audit, records
 from store.claims import DAY
 from store.send_states import COUNTED
-from store.tables import Lease, Mailbox, Message, OauthToken, Send, core
+from store.tables import Enrollment, Lease, Mailbox, Message, OauthToken, Send, core
 from store.vocabulary import BounceKind, Label, MailboxState, SendState, Tag
 
 _LEASE, _MAILBOX, _SEND, _MESSAGE = core(Lease), core(Mailbox), core(Send), core(Message)
-_TOKEN = core(OauthToken)
+_TOKEN, _ENROLLMENT = core(OauthToken), core(Enrollment)
 RAMP_DAYS = 60  # how far back the ramp looks
 HEALTH_WINDOW = timedelta(days=14)
 FREES = 50  # how many of the next freed slots a load names
@@ -115,13 +115,13 @@ def loads(connection: Connection, mailboxes: Sequence[str], now: datetime) -> di
         claimed, row, events = recent[mailbox], rows.get(mailbox, {}), trouble[mailbox]
         days = daily[mailbox]
         start = (now - HEALTH_WINDOW).date()
-        window = [event for on, event in events if on >= start]
-        bad = {on for on, event in events if event != "unsubscribed"}
+        window = [event for on, _, event in events if on >= start]
+        bad = {on for arrived, left, event in events if event != "unsubscribed" for on in (arrived, left)}
         found[mailbox] = records.MailboxLoad(
             mailbox=mailbox,
             sent_last_day=len(claimed),
             last_sent_at=claimed[-1] if claimed else None,
-            daily_history=tuple((on, number, on in bad) for on, number in sorted(days.items())),
+            daily_history=tuple((on, days.get(on, 0), on in bad) for on in sorted({*days, *bad})),
             delivered=sum(number for on, number in days.items() if on >= start),
             bounced=window.count("bounced"),
             complained=window.count("complained"),
@@ -173,15 +173,18 @@ def _daily(connection: Connection, now: datetime) -> defaultdict[str, dict[date,
     return found
 
 
-def _trouble(connection: Connection, now: datetime) -> defaultdict[str, list[tuple[date, str]]]:
-    """Return (UTC day, what) of refusals, bounces, complaints and opt-outs to a mailbox's sends."""
+def _trouble(connection: Connection, now: datetime) -> defaultdict[str, list[tuple[date, date, str]]]:
+    """Return (UTC day it came, UTC day the letter left, what) of refusals, bounces, complaints and opt-outs."""
     since = now - timedelta(days=RAMP_DAYS)
-    found: defaultdict[str, list[tuple[date, str]]] = defaultdict(list)
+    found: defaultdict[str, list[tuple[date, date, str]]] = defaultdict(list)
     refused = (_SEND.c.state == SendState.REFUSED, _SEND.c.code >= 500, _SEND.c.planned_at > since)
     for mailbox, at in connection.execute(select(_SEND.c.mailbox, _SEND.c.planned_at).where(*refused)):
-        found[mailbox].append((at.date(), "bounced"))
+        found[mailbox].append((at.date(), at.date(), "bounced"))
+    opted_out = (_ENROLLMENT.c.end_reason == literal_column("'unsubscribe'"), _ENROLLMENT.c.ended_at > since)
+    for mailbox, at in connection.execute(select(_ENROLLMENT.c.mailbox, _ENROLLMENT.c.ended_at).where(*opted_out)):
+        found[mailbox].append((at.date(), at.date(), "unsubscribed"))  # by mail or by one click
     query = (
-        select(_SEND.c.mailbox, _MESSAGE.c.internal_at, _MESSAGE.c.label, _MESSAGE.c.tags)
+        select(_SEND.c.mailbox, _SEND.c.claimed_at, _MESSAGE.c.internal_at, _MESSAGE.c.label, _MESSAGE.c.tags)
         .join(_SEND, _SEND.c.id == _MESSAGE.c.send_id)
         .where(
             _MESSAGE.c.label.in_((Label.BOUNCE, Label.UNSUBSCRIBE)),
@@ -190,9 +193,10 @@ def _trouble(connection: Connection, now: datetime) -> defaultdict[str, list[tup
         )
     )
     for row in connection.execute(query):
-        complained = Tag.COMPLAINT in row.tags
-        what = "bounced" if row.label == Label.BOUNCE else "complained" if complained else "unsubscribed"
-        found[row.mailbox].append((row.internal_at.date(), what))
+        if row.label == Label.BOUNCE or Tag.COMPLAINT in row.tags:
+            what = "bounced" if row.label == Label.BOUNCE else "complained"
+            left = row.claimed_at or row.internal_at
+            found[row.mailbox].append((row.internal_at.date(), left.date(), what))
     return found
 
 

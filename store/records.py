@@ -74,6 +74,7 @@ class Enrollment:
     step: int  #: index of the next step, from 0
     due_at: datetime | None
     paused_until: datetime | None = None
+    resume_at: datetime | None = None  #: while paused: when the next step falls due at the earliest
     mailbox: str = ""  #: fixed with the first send
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -120,6 +121,19 @@ class CapCounts:
     by_recipient_domain: Mapping[str, int] = field(default_factory=dict)
     by_account: Mapping[int, int] = field(default_factory=dict)
     by_sending_domain: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceOutcome:
+    """What a sequence has brought since it was activated, counted from the ledger."""
+
+    contacts: int = 0  #: contacts whose first letter may have left
+    sends: int = 0  #: letters that may have left
+    settled: int = 0  #: of these, old enough for an answer
+    interested: int = 0  #: contacts who were interested after a settled letter
+    bounced: int = 0  #: contacts whose address or server refused for good
+    unsubscribed: int = 0  #: contacts who asked us to stop or complained
+    running: int = 0  #: contacts opened with whose enrollment has not ended
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ _SENT_NOW = (
 _ACTIVE = _ENROLLMENT.c.state == EnrollmentState.ACTIVE
 _STEPPED = update(_ENROLLMENT).where(_ENROLLMENT.c.id == bindparam("enrollment")).values(step=bindparam("next_step"))
 _NEXT_STEP = _STEPPED.values(
-    due_at=case((_ACTIVE, bindparam("due", type_=_ENROLLMENT.c.due_at.type)), else_=_ENROLLMENT.c.due_at)
+    due_at=case((_ACTIVE, bindparam("due", type_=_ENROLLMENT.c.due_at.type)), else_=_ENROLLMENT.c.due_at),
+    resume_at=case((_ACTIVE, null()), else_=bindparam("due", type_=_ENROLLMENT.c.due_at.type)),
 )
 _FINISH = _STEPPED.values(
     due_at=case((_ACTIVE, null()), else_=_ENROLLMENT.c.due_at),

@@ -125,6 +125,8 @@ class Enrollment(House, table=True):
         Index("uq_enrollment_live", "contact_id", "sequence", unique=True,
               sqlite_where=text("state IN ('active', 'paused')"),
               postgresql_where=text("state IN ('active', 'paused')")),
+        Index("ix_enrollment_unsubscribed", "ended_at", sqlite_where=text("end_reason = 'unsubscribe'"),
+              postgresql_where=text("end_reason = 'unsubscribe'")),
     )  # fmt: skip
     id: int | None = Field(default=None, primary_key=True)
     contact_id: int = Field(index=True)
@@ -133,6 +135,7 @@ class Enrollment(House, table=True):
     step: int = 0
     due_at: datetime | None = instant()
     paused_until: datetime | None = instant()
+    resume_at: datetime | None = instant()
     mailbox: str = ""
     started_at: datetime | None = instant()
     ended_at: datetime | None = instant()
@@ -148,6 +151,7 @@ class Send(House, table=True):
         Index("ix_send_sending_domain_claimed", "sending_domain", "claimed_at"),
         Index("ix_send_recipient_domain_claimed", "recipient_domain", "claimed_at"),
         Index("ix_send_account_claimed", "account_id", "claimed_at"),
+        Index("ix_send_sequence_planned", "sequence", "planned_at"),
         Index("ix_send_open", "state", "mailbox", sqlite_where=text("state IN ('planned', 'claimed', 'deferred')"),
               postgresql_where=text("state IN ('planned', 'claimed', 'deferred')")),
     )  # fmt: skip

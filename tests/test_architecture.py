@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("outbound", "deliverability", "inbox", "classifier", "ownership")
-SHELLS = {"worker.py", "filing.py", "desk.py"}
+SHELLS = {"worker.py", "pilot.py", "filing.py", "desk.py"}
 DOORS = {
     "outbound": {"transport.py", "oauth.py"},
     "deliverability": {"resolver.py"},

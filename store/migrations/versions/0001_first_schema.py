@@ -201,6 +201,7 @@ def upgrade() -> None:
         sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("due_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("paused_until", store.columns.Instant(length=27), nullable=True),
+        sa.Column("resume_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("mailbox", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("started_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("ended_at", store.columns.Instant(length=27), nullable=True),
@@ -215,6 +216,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("due_at IS NOT NULL"),
             postgresql_where=sa.text("due_at IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_enrollment_unsubscribed",
+            ["ended_at"],
+            unique=False,
+            sqlite_where=sa.text("end_reason = 'unsubscribe'"),
+            postgresql_where=sa.text("end_reason = 'unsubscribe'"),
         )
         batch_op.create_index(
             "uq_enrollment_live",
@@ -454,6 +462,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_send_recipient"), ["recipient"], unique=False)
         batch_op.create_index("ix_send_recipient_domain_claimed", ["recipient_domain", "claimed_at"], unique=False)
+        batch_op.create_index("ix_send_sequence_planned", ["sequence", "planned_at"], unique=False)
         batch_op.create_index("ix_send_sending_domain_claimed", ["sending_domain", "claimed_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_send_sent_at"), ["sent_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_send_token"), ["token"], unique=False)
@@ -568,6 +577,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_send_token"))
         batch_op.drop_index(batch_op.f("ix_send_sent_at"))
         batch_op.drop_index("ix_send_sending_domain_claimed")
+        batch_op.drop_index("ix_send_sequence_planned")
         batch_op.drop_index("ix_send_recipient_domain_claimed")
         batch_op.drop_index(batch_op.f("ix_send_recipient"))
         batch_op.drop_index(
@@ -612,6 +622,11 @@ def downgrade() -> None:
             "uq_enrollment_live",
             sqlite_where=sa.text("state IN ('active', 'paused')"),
             postgresql_where=sa.text("state IN ('active', 'paused')"),
+        )
+        batch_op.drop_index(
+            "ix_enrollment_unsubscribed",
+            sqlite_where=sa.text("end_reason = 'unsubscribe'"),
+            postgresql_where=sa.text("end_reason = 'unsubscribe'"),
         )
         batch_op.drop_index(
             "ix_enrollment_due",
