@@ -130,9 +130,9 @@ def suppression_list(config: ConfigOption = None, as_json: JsonOption = False) -
 
 
 @suppression_app.command(name="export")
-def suppression_export(config: ConfigOption = None) -> None:
+def suppression_export(config: ConfigOption = None, as_json: JsonOption = True) -> None:
     """Print the ledger as JSON lines."""
-    suppression_list(config, as_json=True)
+    suppression_list(config, as_json)
 
 
 @suppression_app.command(name="add")
@@ -143,6 +143,7 @@ def suppression_add(
     note: str = "",
     config: ConfigOption = None,
     person: PersonOption = "operator",
+    as_json: JsonOption = False,
 ) -> None:
     """Never mail an address, domain or account again."""
     opened = open_all(find_config(config))
@@ -155,7 +156,11 @@ def suppression_import(file: Path, config: ConfigOption = None, person: PersonOp
     """Import a list (one address or domain a line, or JSON lines as `export` prints them); it only ever adds."""
     opened = open_all(find_config(config))
     added = refused = 0
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise PermanentError(f"{file}: cannot be read as UTF-8 text: {problem}") from problem
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -212,11 +217,12 @@ def audit_list(
 def audit_export(
     checkpoints: Annotated[bool, typer.Option(help="the signed heads instead of the entries")] = False,
     config: ConfigOption = None,
+    as_json: JsonOption = True,
 ) -> None:
     """Print entries (or checkpoints) as JSON lines for `audit_verify.py`."""
     opened = open_all(find_config(config))
     read = audit.checkpoints if checkpoints else lambda connection: list(audit.entries(connection))
-    output.print_rows(opened.store.read_now(read), as_json=True, columns=())
+    output.print_rows(opened.store.read_now(read), as_json=as_json, columns=("seq", "at", "hash"))
 
 
 @audit_app.command(name="verify")
