@@ -8,18 +8,21 @@ nothing. Owner and turns are decided inside the transaction, so two arrivals at 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
+from inbox.company_words import speaks_for_company
 from inbox.desk import give_owner, tell
 from inbox.judgement import FilingPolicy, Judgement
 from inbox.threads import NO_MATCH, ThreadMatch, match_reply
 from inbox.triage import Actions, decide_actions
 from outbound.stop import LIVE, TABLE, apply_event
+from ownership.absence import acting_for, present_desk
 from ownership.assign import Assignment
-from store import audit, contacts, enrollments, messages, sends, suppression, threads
-from store.records import Enrollment, SentMessage, Thread
-from store.vocabulary import EventName, Label, StopEvent, SuppressionKind, SuppressionReason, ThreadState
+from store import contacts, enrollments, messages, sends, suppression, threads
+from store.records import Enrollment, Thread
+from store.vocabulary import EventName, Label, StopEvent, SuppressionKind, SuppressionReason
 
 MACHINE = "postroom"
 
@@ -54,7 +57,7 @@ def file_message(connection: Connection, found: Judgement, policy: FilingPolicy,
     """Apply everything that follows from a judgement; returns None when the message was filed before."""
     match = find_match(connection, found, policy)
     if found.ours:
-        return _file_our_answer(connection, found, match, now)
+        return _file_our_answer(connection, found, match, policy, now)
     actions = decide_actions(
         found.label,
         found.tags,
@@ -72,22 +75,59 @@ def file_message(connection: Connection, found: Judgement, policy: FilingPolicy,
     if actions.quarantine:
         messages.quarantine(connection, found.id, actions.quarantine, now)
         return Filed(match=match, actions=actions)
-    thread = _thread_for(connection, found, match, actions, now)
-    twin = messages.same_content(
-        connection, {"id": found.id, "sha256": messages.message(connection, found.id)["sha256"]}
-    )
+    twin = _twin(connection, found)
+    if twin is not None:
+        thread = threads.thread(connection, twin["thread_id"]) if twin["thread_id"] else None
+    else:
+        thread = _thread_for(connection, found, match, actions, now)
     if not _record(connection, found, match, thread, now):
         return None
     if twin is not None:
         return Filed(thread.id if thread else None, match=match)  # one mail to two mailboxes acts once
-    people = _people(connection, found, match)
+    if found.announce:
+        _tell_systems(connection, found, thread, policy, now)
+    people = _people(connection, found, match, thread)
     _stop_sequences(connection, people, match, actions, policy, now)
     if actions.suppress is not None:
-        _suppress(connection, found, match, actions.suppress, policy, now)
+        _suppress(connection, found, match, thread, actions.suppress, policy, now)
     made = give_owner(connection, found, match, thread, actions, policy, now) if thread and actions.owned else None
-    if thread and not actions.owned:
-        threads.change(connection, thread.id, last_reply_at=found.received_at)
+    if not actions.owned and actions.event == StopEvent.HOLD and found.announce:
+        _ask_about_hold(connection, found, policy, now)
     return Filed(thread.id if thread else None, made, match, actions)
+
+
+def _twin(connection: Connection, found: Judgement) -> dict[str, Any] | None:
+    """Return the same letter as filed before from another mailbox: same bytes, or same id, sender and words."""
+    key = messages.same_content(
+        connection, {"id": found.id, "sha256": messages.message(connection, found.id)["sha256"]}
+    )
+    if key is None and found.mail_id:
+        key = messages.same_letter(connection, found.id, found.mail_id, found.from_address, found.text)
+    return messages.message(connection, key) if key is not None else None
+
+
+def _tell_systems(
+    connection: Connection, found: Judgement, thread: Thread | None, policy: FilingPolicy, now: datetime
+) -> None:
+    """Queue the webhooks of a stored and judged reply; people are told once it has an owner."""
+    data = {"message": found.id, "thread": thread.id if thread else None, "from": found.from_address}
+    data |= {"mailbox": found.mailbox, "subject": found.subject, "text": f"A reply from {found.from_address} arrived."}
+    tell(connection, policy, EventName.REPLY_RECEIVED, f"reply.received:{found.id}", [], data, now)
+    judged = {"label": found.label, "confidence": round(found.confidence, 3), "tags": sorted(found.tags)}
+    judged |= {"decided_by": found.decided_by, "text": f"The reply from {found.from_address} is {found.label}."}
+    tell(connection, policy, EventName.REPLY_CLASSIFIED, f"reply.classified:{found.id}", [], data | judged, now)
+
+
+def _ask_about_hold(connection: Connection, found: Judgement, policy: FilingPolicy, now: datetime) -> None:
+    """Ask compliance about an automatic reply that may ask us to stop: nobody owns it, everything is held."""
+    subject = f"[held] {found.from_address}: does this ask us to stop?"
+    text = (
+        f"An automatic reply from {found.from_address} may ask us to stop; everything to the address is held until "
+        f"you decide.\n\n{found.text}\n\nIf it does: postroom suppression add {found.from_address}\n"
+    )
+    keeper = acting_for(policy.team, present_desk(policy.team, "compliance", now), now)
+    payload = {"subject": subject, "text": text}
+    tell(connection, policy, EventName.REPLY_CLASSIFIED, f"held:{found.id}", [keeper], payload, now)
 
 
 def _record(connection: Connection, found: Judgement, match: ThreadMatch, thread: Thread | None, now: datetime) -> bool:
@@ -122,6 +162,8 @@ def _thread_for(
         existing = threads.find(connection, enrollment_id=sent.enrollment_id)
         if existing:
             return existing[0]
+    elif (known := messages.thread_of_mail_ids(connection, found.ids)) is not None:
+        return threads.thread(connection, known)  # answers our person's mail, or their own earlier one
     if not actions.owned:
         return None
     writer = contacts.contact_by_address(connection, found.from_address)
@@ -142,10 +184,12 @@ def _thread_for(
     return threads.thread(connection, key)
 
 
-def _people(connection: Connection, found: Judgement, match: ThreadMatch) -> tuple[int, ...]:
+def _people(connection: Connection, found: Judgement, match: ThreadMatch, thread: Thread | None) -> tuple[int, ...]:
     """Return the contacts whose sequences this concerns: the person of the thread and the writer."""
     writer = contacts.contact_by_address(connection, found.from_address)
     ids = [match.sent.contact_id] if match.sent else []
+    if thread is not None and thread.contact_id is not None and found.label != Label.BOUNCE:
+        ids.append(thread.contact_id)
     if writer is not None and found.label != Label.BOUNCE:
         ids.append(writer.id)
     return tuple(dict.fromkeys(ids))
@@ -198,51 +242,61 @@ def _suppress(
     connection: Connection,
     found: Judgement,
     match: ThreadMatch,
+    thread: Thread | None,
     reason: SuppressionReason,
     policy: FilingPolicy,
     now: datetime,
 ) -> None:
-    """Suppress the address we wrote to and, for a wish to stop, the one it came from."""
-    addresses = [match.sent.recipient] if match.sent else []
-    if reason != SuppressionReason.HARD_BOUNCE and found.from_address not in policy.mailboxes:
+    """Suppress the address we wrote to and, for a wish to stop, the one it came from; the account, if they say so."""
+    bounced = reason == SuppressionReason.HARD_BOUNCE
+    contact = contacts.contact(connection, thread.contact_id) if thread and thread.contact_id else None
+    addresses = [match.sent.recipient] if match.sent else [contact.email] if contact and not bounced else []
+    if not bounced and found.from_address not in policy.mailboxes:
         addresses.append(found.from_address)
-    for address in dict.fromkeys(addresses):
-        added = suppression.add(
-            connection,
-            policy.secret,
-            SuppressionKind.ADDRESS,
-            address,
-            reason,
-            source="reply" if reason != SuppressionReason.HARD_BOUNCE else "bounce",
-            evidence=f"message:{found.id}",
-            actor=MACHINE,
-            now=now,
-        )
-        if added and reason != SuppressionReason.HARD_BOUNCE and found.announce:
-            payload = {"subject": f"Suppressed: {address}", "text": f"{address} asked us to stop ({reason}).\n"}
-            keeper = policy.team.desk("compliance")
-            key = f"suppression:{address}"
-            tell(connection, policy, EventName.SUPPRESSION_ADDED, key, [keeper], payload, now)
+    wanted = [(SuppressionKind.ADDRESS, address) for address in dict.fromkeys(addresses)]
+    account_id = match.sent.account_id if match.sent else contact.account_id if contact else None
+    if account_id is not None and not bounced and speaks_for_company(found.text):
+        wanted.append((SuppressionKind.ACCOUNT, str(account_id)))
+        _stop_account(connection, account_id, now)
+    source, evidence = "bounce" if bounced else "reply", f"message:{found.id}"
+    for kind, value in wanted:
+        added = suppression.add(connection, policy.secret, kind, value, reason, source=source, evidence=evidence,
+                                actor=MACHINE, now=now)  # fmt: skip
+        if added and not bounced and found.announce:
+            who = f"everybody at account {value}" if kind == SuppressionKind.ACCOUNT else value
+            payload = {"subject": f"Suppressed: {who}", "text": f"{found.from_address} asked us to stop ({reason}); "
+                       f"suppressed: {who}.\n"}  # fmt: skip
+            keeper = acting_for(policy.team, present_desk(policy.team, "compliance", now), now)
+            tell(connection, policy, EventName.SUPPRESSION_ADDED, f"suppression:{value}", [keeper], payload, now)
 
 
-def _file_our_answer(connection: Connection, found: Judgement, match: ThreadMatch, now: datetime) -> Filed | None:
-    """File mail of our own people: on a thread it is our answer and ends the clock."""
-    sent: SentMessage | None = match.sent
-    existing = threads.find(connection, enrollment_id=sent.enrollment_id) if sent and match.same_thread else []
-    if not existing and (mail := _thread_of_replied(connection, found)):
-        existing = threads.find(connection, id=mail)
+def _stop_account(connection: Connection, account_id: int, now: datetime) -> None:
+    """End every running sequence of everybody at an account."""
+    people = [one.id for one in contacts.contacts_of_account(connection, account_id)]
+    for enrollment in enrollments.enrollments_of(connection, people, live=True):
+        _apply(connection, enrollment, StopEvent.SUPPRESSED, None, now)
+
+
+def _file_our_answer(
+    connection: Connection, found: Judgement, match: ThreadMatch, policy: FilingPolicy, now: datetime
+) -> Filed | None:
+    """File mail of our own people: on a thread it is our answer and ends the clock; no sequence's own letter does."""
+    known = messages.thread_of_mail_ids(connection, found.ids)
+    existing = threads.find(connection, id=known) if known is not None else []
+    if not existing and match.sent and match.same_thread:
+        existing = threads.find(connection, enrollment_id=match.sent.enrollment_id)
     thread = existing[0] if existing else None
     if not _record(connection, found, match, thread, now):
         return None
-    if thread is not None and thread.last_reply_at is not None and found.received_at >= thread.last_reply_at:
-        values = {"state": ThreadState.ANSWERED, "task_open": False, "answered_at": found.received_at}
-        threads.change(connection, thread.id, **values)
-        audit.append(
-            connection, now, found.from_address, "thread.answered", f"thread:{thread.id}", {"message": found.id}
-        )
+    machine = found.mail_id and sends.find_sent(connection, message_id=[found.mail_id])
+    answers = thread is not None and not machine and not _stays_inside(found, policy)
+    if thread is not None and answers and thread.last_reply_at and found.received_at >= thread.last_reply_at:
+        actor = found.from_address
+        threads.answered(connection, thread.id, found.received_at, actor=actor, detail={"message": found.id})
     return Filed(thread.id if thread else None, match=match)
 
 
-def _thread_of_replied(connection: Connection, found: Judgement) -> int | None:
-    """Return the thread of the prospect's message that ours answers."""
-    return messages.thread_of_mail_ids(connection, found.ids)
+def _stays_inside(found: Judgement, policy: FilingPolicy) -> bool:
+    """Tell whether a mail went to colleagues only, or passes the thread on: the prospect has no answer yet."""
+    colleagues = [one for one in found.to_addresses if policy.team.find(one) and one not in policy.mailboxes]
+    return found.passed_on or (bool(found.to_addresses) and len(colleagues) == len(found.to_addresses))

@@ -20,6 +20,10 @@ class FilingPolicy:
     mailboxes: frozenset[str]  #: our own mailbox addresses and aliases
     shared_domains: frozenset[str]  #: free-mail domains: they identify no company
 
+    def own_addresses(self) -> frozenset[str]:
+        """Return every address of ours: mailboxes, aliases, people."""
+        return self.mailboxes | frozenset(self.team.by_address)
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -48,3 +52,4 @@ class Judgement:
     failed_recipients: tuple[str, ...] = ()
     trusted_stop: bool = False
     ours: bool = False  #: seen in Sent, or written by one of our own people
+    passed_on: bool = False  #: one of our people passes on a mail: no answer to anybody outside

@@ -77,8 +77,8 @@ def match_reply(
             return _found(sent, how, from_address, same_thread=True, proven=True)
     if by_token:
         return _found(_closest(by_token, subject), "token", from_address, same_thread=True, proven=True)
-    if by_address:
-        return _found(_closest(by_address, subject), "address", from_address, same_thread=False, proven=False)
+    if by_address:  # the one last sent to that address, whatever the subject says
+        return _found(by_address[0], "address", from_address, same_thread=False, proven=False)
     same_subject = [sent for sent in by_company if base_subject(sent.subject) == base_subject(subject) != ""]
     if same_subject:
         return _found(same_subject[0], "company", from_address, same_thread=False, proven=False)

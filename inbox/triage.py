@@ -43,7 +43,8 @@ def decide_actions(
     """
     actions = _by_label(label, tags, match, bounce, return_on, received_at, trusted=trusted_stop or match.proven)
     if held and label not in (Label.UNSUBSCRIBE, Label.BOUNCE):
-        actions = replace(actions, event=StopEvent.HOLD, paused_until=None, owned=True, review=True)
+        human = label != Label.OUT_OF_OFFICE  # an automatic reply has no owner, but a person is asked all the same
+        actions = replace(actions, event=StopEvent.HOLD, paused_until=None, owned=human, review=human)
     return replace(actions, alert=actions.alert or bool(ALERTING & tags))
 
 

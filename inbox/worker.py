@@ -12,6 +12,7 @@ from typing import Any
 
 from classifier.model import Classifier
 from inbox.filing import Filed, file_message, find_match
+from inbox.forwards import forwarded_mail, is_forward
 from inbox.imap_syntax import UNKNOWN_AT
 from inbox.judgement import FilingPolicy, Judgement
 from inbox.parse import ParsedMail, parse_mail
@@ -23,7 +24,7 @@ from store import mailboxes, messages, sends
 from store.database import Store
 from store.errors import AuthenticationFailed, ParseRefused, TemporaryError, TlsFailed
 from store.records import PassReport
-from store.vocabulary import Label
+from store.vocabulary import Label, Tag
 
 LEASE = timedelta(minutes=5)
 COMPARE_EVERY = timedelta(hours=24)
@@ -158,6 +159,12 @@ class JudgeWorker:
             await self._store.write(messages.quarantine, row["id"], str(problem), now)
             return
         found = self._describe(row, mail)
+        if found.ours and is_forward(mail):
+            inner = forwarded_mail(mail, row["raw"], self._policy.own_addresses())
+            if inner is not None:  # a bare forward counts as the mail inside
+                mail, found = inner, self._describe(row, inner, forwarded=True)
+            else:
+                found = replace(found, passed_on=True)
         if not found.ours:
             found = await self._understand(found, row, mail)
         filed = await self._store.write(file_message, found, self._policy, now)
@@ -183,7 +190,7 @@ class JudgeWorker:
             ids=ids,
             label=meaning.label,
             confidence=meaning.confidence,
-            tags=meaning.tags,
+            tags=meaning.tags | found.tags,
             decided_by=meaning.decided_by,
             why=meaning.why,
             text=meaning.text,
@@ -195,7 +202,7 @@ class JudgeWorker:
             trusted_stop=meaning.trusted_stop,
         )
 
-    def _describe(self, row: dict[str, Any], mail: ParsedMail) -> Judgement:
+    def _describe(self, row: dict[str, Any], mail: ParsedMail, *, forwarded: bool = False) -> Judgement:
         writer = mail.from_address.lower()
         to = tuple(dict.fromkeys([*mail.to, *mail.cc, *mail.delivered_to]))
         return Judgement(
@@ -211,5 +218,6 @@ class JudgeWorker:
             ids=referred_ids(mail.in_reply_to, mail.references),
             tokens=address_tokens(to),
             label=Label.OTHER,
+            tags=frozenset({Tag.FORWARDED}) if forwarded else frozenset(),
             ours=writer in self._policy.mailboxes or self._policy.team.find(writer) is not None,
         )

@@ -42,6 +42,7 @@ class OutgoingMessage:
     unsubscribe_url: str = ""
     unsubscribe_mailto: str = ""
     automatic: bool = False  #: a notification: says so to other machines (RFC 3834)
+    html: str = ""  #: the HTML part where it is not made from the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def compose(message: OutgoingMessage) -> ComposedMessage:
     """Return the bytes of a letter; raises UnsafeMessage when they would say anything that was not meant."""
     headers = _headers(message)
     boundary = f"=_{hashlib.sha256(message.message_id.encode()).hexdigest()[:32]}"
-    parts = (_part("plain", message.text), _part("html", to_html(message.text)))
+    parts = (_part("plain", message.text), _part("html", message.html or to_html(message.text)))
     body = "".join(f"--{boundary}\r\n{part}\r\n" for part in parts) + f"--{boundary}--\r\n"
     headers.append(("MIME-Version", "1.0"))
     headers.append(("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'))

@@ -15,6 +15,7 @@ from publicsuffixlist import PublicSuffixList
 
 from outbound.template import snake_case
 from store.errors import PermanentError
+from store.lead_sources import normalise_source
 from store.records import Contact
 
 _SUFFIXES = PublicSuffixList()
@@ -50,17 +51,6 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "account_owner": ("account_owner", "company_owner"),
 }  # fmt: skip
 _NAMES = {alias: name for name, aliases in _COLUMNS.items() for alias in aliases}
-_SOURCES: Mapping[str, tuple[str, ...]] = {
-    "apollo": ("apollo", "apollo io", "apollo export", "apollo import", "apolloio"),
-    "webinar": ("webinar", "webinars", "web seminar"),
-    "event": ("event", "conference", "conference list", "messe", "trade show", "event list", "congress", "salon"),
-    "referral": ("referral", "referred", "empfehlung", "recommandation", "recomendacion"),
-    "inbound": ("inbound", "inbound form", "website", "web form", "contact form", "demo request"),
-    "outbound": ("outbound", "outbound list", "cold list", "list"),
-    "linkedin": ("linkedin", "linked in", "sales navigator", "linkedin export"),
-    "partner": ("partner", "partners", "reseller"),
-}
-_SOURCE_NAMES = {alias: name for name, aliases in _SOURCES.items() for alias in aliases}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +139,6 @@ def normalise_address(written: str) -> str:
         raise ValueError(str(problem)) from problem
     domain = found.ascii_domain or found.domain
     return f"{found.local_part.lower()}@{domain.lower()}"
-
-
-def normalise_source(written: str) -> str:
-    """Return the one name of a lead source: "apollo.io" and "APOLLO export" are `apollo`."""
-    key = snake_case(written).replace("_", " ")
-    return _SOURCE_NAMES.get(key, key)
 
 
 def company_domain(email: str) -> str:

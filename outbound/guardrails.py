@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from outbound.mail_settings import GuardrailSettings
 from store.records import Account, Contact, ContactHistory
-from store.vocabulary import AccountStage, Label
+from store.vocabulary import AccountStage, Label, RejectionReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ def may_write(
 ) -> Allowance:
     """Return every reason why this contact must not be written to today; none means yes."""
     found = [*_stops(contact, account, history), *_timing(account, history, policy, today)]
+    found += _rejected(history, policy, today)
     found += [*_region(contact, account, policy, today), *_elsewhere(history, sequence), *_readiness(contact, policy)]
     return Allowance(tuple(found))
 
@@ -76,6 +77,22 @@ def _timing(
         until = history.finished_on + timedelta(days=policy.silence_days)
         if today < until:
             yield Refusal("recently-contacted", f"A sequence ended on {history.finished_on}; not before {until}.")
+
+
+def _rejected(history: ContactHistory, policy: GuardrailSettings, today: date) -> Iterator[Refusal]:
+    """Yield why a lead that a colleague did not take is not mailed; a senior's decision ends all of it."""
+    match history.rejected:
+        case RejectionReason.NO_FIT:
+            yield Refusal("disqualified", "A colleague rejected the lead: no fit.")
+        case RejectionReason.NO_NEED | RejectionReason.WRONG_PERSON:
+            why = history.rejected.replace("_", " ")
+            yield Refusal("awaits-decision", f"A colleague rejected the lead ({why}); somebody has to decide.")
+        case RejectionReason.TIMING if history.rejected_on:
+            until = history.rejected_on + timedelta(days=policy.timing_days)
+            if today < until:
+                yield Refusal("re-contact-window", f"Rejected for timing on {history.rejected_on}; not before {until}.")
+        case RejectionReason.DUPLICATE:
+            yield Refusal("duplicate", "The lead is a duplicate; its owner writes on the other thread.")
 
 
 def _region(contact: Contact, account: Account | None, policy: GuardrailSettings, today: date) -> Iterator[Refusal]:

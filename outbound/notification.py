@@ -1,8 +1,10 @@
-"""Which bytes tell a colleague about an event? A notification mail, marked as automatic, threaded by its event."""
+"""Which bytes tell a colleague about an event? A notification mail, marked as automatic, threaded by conversation."""
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from outbound.compose import OutgoingMessage, compose
 
@@ -10,21 +12,31 @@ LONGEST_SUBJECT = 180
 
 
 def compose_notice(
-    secret: bytes, sender: str, recipient: str, subject: str, text: str, key: str, at: datetime
+    secret: bytes, sender: str, recipient: str, key: str, payload: Mapping[str, Any], at: datetime
 ) -> bytes:
-    """Return the mail of one notice; its Message-ID follows from the event and the recipient."""
-    digest = hmac.new(secret, f"notice|{key}|{recipient}".encode(), hashlib.sha256).hexdigest()[:40]
-    clean = " ".join(subject.replace("=?", "= ?").split())[:LONGEST_SUBJECT]
-    printable = "".join(one for one in clean if one.isprintable())
+    """Return the mail of one notice; its Message-ID follows from the event and the recipient.
+
+    `payload` holds subject and text, and where there are any html and the thread: the notices of one conversation
+    refer to one and the same id, so that mail programs show them together.
+    """
+    domain = sender.rpartition("@")[2]
+
+    def identify(name: str) -> str:
+        return f"<{hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:40]}@{domain}>"
+
+    clean = " ".join(str(payload["subject"]).replace("=?", "= ?").split())[:LONGEST_SUBJECT]
+    thread = payload.get("thread")
     message = OutgoingMessage(
         from_name="postroom",
         from_address=sender,
         to_name="",
         to_address=recipient,
-        subject=printable,
-        text=text.replace("\0", ""),
+        subject="".join(one for one in clean if one.isprintable()),
+        text=str(payload["text"]).replace("\0", ""),
         at=at,
-        message_id=f"<{digest}@{sender.rpartition('@')[2]}>",
+        message_id=identify(f"notice|{key}|{recipient}"),
+        references=(identify(f"conversation|{thread}|{recipient}"),) if thread else (),
         automatic=True,
+        html=str(payload.get("html", "")).replace("\0", ""),
     )
     return compose(message).raw

@@ -1,10 +1,13 @@
 """Who is in the team today, who is away, and who acts for them?"""
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ownership.settings import PersonSettings, TeamSettings
+from store.vocabulary import RoleName
+
+SENIOR = (RoleName.MANAGER, RoleName.OPERATIONS, RoleName.COMPLIANCE)
+LONGEST_ABSENCE_DAYS = 400
 
 
 def local_day(person: PersonSettings, at: datetime) -> date:
@@ -21,33 +24,63 @@ def is_member(team: TeamSettings, email: str, at: datetime) -> bool:
 def is_away(team: TeamSettings, email: str, at: datetime) -> bool:
     """Return whether a member is absent on their local day; working hours do not matter here."""
     person = team.find(email)
+    return person is None or _is_absent(person, local_day(person, at))
+
+
+def back_on(team: TeamSettings, email: str, at: datetime) -> date | None:
+    """Return the first day on which an absent member is here again; None when they are not away."""
+    person = team.find(email)
     if person is None:
-        return True
-    today = local_day(person, at)
-    return any(absence.first <= today <= absence.last for absence in person.absences)
+        return None
+    today = day = local_day(person, at)
+    while _is_absent(person, day) and (day - today).days < LONGEST_ABSENCE_DAYS:
+        day += timedelta(days=1)
+    return day if day != today else None
+
+
+def _is_absent(person: PersonSettings, day: date) -> bool:
+    return any(absence.first <= day <= absence.last for absence in person.absences)
 
 
 def acting_for(team: TeamSettings, owner: str, at: datetime) -> str:
     """Return who acts for an owner: the owner, else the first present one along the chain of backups.
 
-    A backup who is away hands on to their own backup; a circle or a dead end leads to the escalation owner.
+    A backup who is away hands on to their own backup; a circle or a dead end leads to the escalation owner and along
+    their backups. When everybody there is away too, the escalation owner acts all the same.
     """
-    seen: set[str] = set()
-    current = owner
-    while current and current not in seen:
-        seen.add(current)
-        if is_member(team, current, at) and not is_away(team, current, at):
-            return current
-        person = team.find(current)
-        current = person.backup if person else ""
-    return team.escalation
+    for start in (owner, team.escalation):
+        seen: set[str] = set()
+        current = start
+        while current and current not in seen:
+            seen.add(current)
+            if is_member(team, current, at) and not is_away(team, current, at):
+                return current
+            person = team.find(current)
+            current = person.backup if person else ""
+    return present_desk(team, "escalation", at)
 
 
-def successor_of(team: TeamSettings, former: str, sequence_people: Mapping[str, str], at: datetime) -> str:
+def successor_of(team: TeamSettings, former: str, sequence_backup: str, at: datetime) -> str:
     """Return who takes over what a former member owned, or an empty text when that one has left too.
 
-    `sequence_people` maps a sequence's owner to its backup: when the sequence named the person, its backup comes first.
+    `sequence_backup`: the backup that the sequence names, when the sequence named the person; it comes first.
     """
     person = team.find(former)
-    backup = sequence_people.get(former) or (person.backup if person else "")
-    return backup if backup and is_member(team, backup, at) else ""
+    backup = sequence_backup or (person.backup if person else "")
+    return _canonical(team, backup) if backup and is_member(team, backup, at) else ""
+
+
+def present_desk(team: TeamSettings, queue: str, at: datetime) -> str:
+    """Return the one keeper of a queue, or who has the desk once that one has left: somebody, always."""
+    keeper = team.desk(queue)
+    if is_member(team, keeper, at):
+        return keeper
+    heir = successor_of(team, keeper, "", at)
+    members = [one.email for one in team.person if is_member(team, one.email, at)]
+    seniors = [email for email in members if (person := team.find(email)) and person.role in SENIOR]
+    return next((one for one in (heir, team.escalation, *seniors, *members) if one in members), keeper)
+
+
+def _canonical(team: TeamSettings, email: str) -> str:
+    person = team.find(email)
+    return person.email if person else email

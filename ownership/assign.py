@@ -1,19 +1,25 @@
 """Whose is this reply? Exactly one person, with one sentence saying why.
 
 The order of decision: no owner for what nobody wrote; stop wishes and legal threats before sales; rules that override;
-a manager's word and the owner the thread has; the configured rules, first match wins; the triage queue.
+the owner the thread has; the configured rules, first match wins; the triage queue.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from ownership.absence import acting_for, is_member, successor_of
-from ownership.rules import RoutingFacts, matches, ordered_rules
+from ownership.absence import acting_for, is_member, present_desk, successor_of
+from ownership.facts import RoutingFacts
+from ownership.reason import conversation_since, covered, gives, stays, title
+from ownership.rules import matches, ordered_rules, rule_named
 from ownership.settings import OwnershipSettings, RuleSettings, TeamSettings
-from ownership.targets import Target, resolve
+from ownership.targets import Target, called, resolve
 from store.vocabulary import Label, Tag
 
 UNOWNED = (Label.OUT_OF_OFFICE, Label.BOUNCE)
+LEGAL, STOP, ABUSE, KEPT, TRIAGE = "legal threat", "wish to stop", "brand abuse", "owner of the thread", "triage queue"
+FORMER = "backup of a former colleague"
+DOUBT = "two account records are equally recent: a person decides"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,155 +44,167 @@ class Assignment:
     pinned: bool = False
     pod: str = ""  #: the round-robin whose turn this first assignment uses up
     also_tell: tuple[str, ...] = ()  #: people who must know besides the acting one
+    respond_in: timedelta | None = None  #: the rule's own service level
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What every step of the decision reads."""
+
+    facts: RoutingFacts
+    settings: OwnershipSettings
+    team: TeamSettings
+    now: datetime
+    tried: list[RuleTried]
+
+    def note(self, rule: str, detail: str, *, matched: bool) -> bool:
+        self.tried.append(RuleTried(rule, matched, detail))
+        return matched
 
 
 def assign_owner(facts: RoutingFacts, settings: OwnershipSettings, team: TeamSettings, now: datetime) -> Assignment:
     """Decide the one owner of a reply; total and deterministic, the same facts give the same answer."""
+    case = _Case(facts, settings, team.with_absences(facts.absences), now, [])
     if facts.reply.label in UNOWNED:
-        label = facts.reply.label.replace("_", " ")
-        reason = f"This is a {label} message that needs nobody; the thread stays with whoever has it."
+        note = "an absence note" if facts.reply.label == Label.OUT_OF_OFFICE else "a delivery failure"
+        reason = f"Nobody needs to act on this because it is {note}."
         return Assignment(facts.thread.owner, facts.thread.acting, "no owner needed", reason, moves_thread=False)
-    tried: list[RuleTried] = []
-    found = _before_sales(facts, team, now, tried)
-    found = found or _by_rules(facts, settings, team, now, tried, overriding=True)
-    found = found or _kept(facts, team, now, tried)
-    found = found or _by_rules(facts, settings, team, now, tried, overriding=False)
-    return found or _triage(facts, team, now, tried)
+    return (
+        _before_sales(case)
+        or _by_rules(case, overriding=True)
+        or _kept(case)
+        or _by_rules(case, overriding=False)
+        or _triage(case)
+    )
 
 
-def _before_sales(facts: RoutingFacts, team: TeamSettings, now: datetime, tried: list[RuleTried]) -> Assignment | None:
-    tags, thread = facts.reply.tags, facts.thread
-    sales = tuple({person for person in (thread.owner, thread.acting) if person and is_member(team, person, now)})
-    stops = facts.reply.label == Label.UNSUBSCRIBE
-    threat = Tag.LEGAL_THREAT in tags
-    tried.append(RuleTried("legal threat", threat, "tag legal_threat" if threat else "no legal threat"))
-    if threat:
-        tell = (*sales, team.compliance) if stops else sales
-        return _desk(facts, team, now, tried, "escalation", "legal threat", "it threatens legal steps", tell=tell)
-    tried.append(RuleTried("wish to stop", stops, "label unsubscribe" if stops else "no wish to stop"))
-    if stops:
-        return _desk(facts, team, now, tried, "compliance", "wish to stop", "it asks us to stop", keeps_thread=True)
-    abuse = Tag.BRAND_ABUSE in tags
-    tried.append(RuleTried("brand abuse", abuse, "tag brand_abuse" if abuse else "no brand abuse"))
-    if abuse:
-        return _desk(facts, team, now, tried, "operations", "brand abuse", "it reports brand abuse", tell=sales)
+def _before_sales(case: _Case) -> Assignment | None:
+    reply, thread = case.facts.reply, case.facts.thread
+    stops = reply.label == Label.UNSUBSCRIBE and not reply.held
+    threat, abuse = Tag.LEGAL_THREAT in reply.tags, Tag.BRAND_ABUSE in reply.tags
+    sales = [one for one in (thread.owner, thread.acting) if is_member(case.team, one, case.now)]
+    if case.note(LEGAL, "the sender threatens legal steps" if threat else "no legal threat", matched=threat):
+        tell = [*sales, present_desk(case.team, "compliance", case.now)] if stops else sales
+        return _desk(case, "escalation", LEGAL, "the sender threatens legal steps, which a manager answers", tell)
+    if case.note(STOP, "the sender asks us to stop" if stops else "no wish to stop", matched=stops):
+        why = "the sender asks us to stop, which compliance sees through"
+        return _desk(case, "compliance", STOP, why, [], moves_thread=not thread.owner)
+    if case.note(ABUSE, "the sender reports misuse of a name" if abuse else "no brand abuse", matched=abuse):
+        return _desk(case, "operations", ABUSE, "the sender reports misuse of a name, which is for operations", sales)
     return None
 
 
 def _desk(
-    facts: RoutingFacts,
-    team: TeamSettings,
-    now: datetime,
-    tried: list[RuleTried],
-    queue: str,
-    rule: str,
-    because: str,
-    *,
-    tell: tuple[str, ...] = (),
-    keeps_thread: bool = False,
+    case: _Case, queue: str, rule: str, because: str, tell: Iterable[str], *, moves_thread: bool = True
 ) -> Assignment:
-    owner = _present_desk(team, queue, now)
-    reason = f"{_title(team, owner)} owns this because {because}, which comes before anything about sales."
-    owned = bool(facts.thread.owner)
-    moves = not (keeps_thread and owned)
-    told = tuple(one for one in dict.fromkeys(tell) if one != owner)
-    return _assignment(team, now, owner, rule, reason, tried, moves_thread=moves, also_tell=told)
+    owner = present_desk(case.team, queue, case.now)
+    for overriding in (True, False):  # for the record: which other rules would have matched
+        _by_rules(case, overriding=overriding)
+    told = tuple(one for one in dict.fromkeys(tell) if one and one != owner)
+    return _assignment(case, owner, rule, gives(case.team, owner, "", because), moves_thread=moves_thread, tell=told)
 
 
-def _kept(facts: RoutingFacts, team: TeamSettings, now: datetime, tried: list[RuleTried]) -> Assignment | None:
-    owner = facts.thread.owner
+def _kept(case: _Case) -> Assignment | None:
+    thread, team, now = case.facts.thread, case.team, case.now
+    owner = thread.owner
     if not owner:
-        tried.append(RuleTried("owner of the thread", False, "the thread has no owner yet"))
+        case.note(KEPT, "the thread has no owner yet", matched=False)
         return None
+    name = title(team, owner)
     if is_member(team, owner, now):
-        how = "by a fixed decision" if facts.thread.pinned else "since the first human reply"
-        tried.append(RuleTried("owner of the thread", True, f"{_title(team, owner)} owns the thread {how}"))
-        reason = f"{_title(team, owner)} owns this because the thread has been theirs {how}."
-        return _assignment(team, now, owner, "owner of the thread", reason, tried, pinned=facts.thread.pinned)
-    backups = {facts.sequence_owner: facts.sequence_backup} if facts.sequence_owner else {}
-    heir = successor_of(team, owner, backups, now)
-    gone = f"{_title(team, owner)}, who owned the thread, has left"
-    tried.append(RuleTried("owner of the thread", bool(heir), gone + ("" if heir else " and so has the backup")))
-    if not heir:
+        case.note(KEPT, f"{name} owns the thread{' by a fixed decision' if thread.pinned else ''}", matched=True)
+        reason = stays(team, owner, conversation_since(thread))
+        return _assignment(case, owner, KEPT, reason, pinned=thread.pinned, respond_in=_own_level(case, thread.rule))
+    heir = successor_of(team, owner, _sequence_backup(case), now)
+    left = f"{name}, who owned the thread, has left the team"
+    if not case.note(KEPT, f"{left}{'' if heir else ', and there is no present backup'}", matched=bool(heir)):
         return None
-    reason = f"{_title(team, heir)} owns this as the backup because {gone}."
-    return _assignment(team, now, heir, "backup of a former member", reason, tried)
+    return _assignment(case, heir, FORMER, gives(team, heir, f"stands in for {left}", ""))
 
 
-def _by_rules(
-    facts: RoutingFacts,
-    settings: OwnershipSettings,
-    team: TeamSettings,
-    now: datetime,
-    tried: list[RuleTried],
-    *,
-    overriding: bool,
-) -> Assignment | None:
+def _sequence_backup(case: _Case) -> str:
+    """Return the sequence's backup when it was the sequence that named the thread's owner."""
+    facts = case.facts
+    if facts.sequence_owner != facts.thread.owner:
+        return ""
+    rule = rule_named(case.settings, case.team, facts.thread.rule)
+    return facts.sequence_backup if rule is None or rule.to == "sequence.owner" else ""
+
+
+def _by_rules(case: _Case, *, overriding: bool) -> Assignment | None:
+    """Try every rule of a kind, record hits and misses, and return the first that comes to a present member."""
+    facts, thread = case.facts, case.facts.thread
     winner: tuple[RuleSettings, Target, str] | None = None
-    for rule in ordered_rules(settings, team):
+    blocked = overriding and thread.pinned and is_member(case.team, thread.owner, case.now)
+    for rule in ordered_rules(case.settings, case.team):
         if rule.override is not overriding:
             continue
-        matched, detail = matches(rule.when, facts)
-        in_doubt = facts.account_in_doubt and _reads_account(rule)
-        target = resolve(rule.to, facts, team, now) if matched and not in_doubt else Target("", detail)
-        if in_doubt:
-            target = Target("", "two account records are equally recent: a person decides")
-        named = f"{_title(team, target.owner)} {target.why}" if target.owner else target.why
-        tried.append(RuleTried(rule.name, bool(target.owner), named))
-        if target.owner and winner is None:
-            winner = rule, target, detail
-        if facts.account_in_doubt and in_doubt and winner is None:
-            return None  # the doubt must not be settled by a lower rule
-    if winner is None:
-        return None
-    rule, target, detail = winner
-    because = f"{target.why}" if detail == "always" else f"{target.why} ({detail})"
-    reason = f"{_title(team, target.owner)} owns this because {_pronoun(because)}."
-    return _assignment(team, now, target.owner, rule.name, reason, tried, pinned=rule.pin, pod=target.pod)
+        matched, clause = matches(rule.when, facts)
+        doubt = facts.account_in_doubt and _reads_account(rule)
+        target = resolve(rule.to, facts, case.team, case.now) if matched and not doubt else Target("", clause)
+        if doubt:
+            case.note(rule.name, DOUBT, matched=False)
+            blocked = blocked or winner is None  # a lower rule must not settle the doubt
+            continue
+        detail = " because ".join(part for part in (target.why, clause if target.owner else "") if part)
+        named = title(case.team, target.owner) if target.owner else ""
+        case.note(rule.name, f"{named}: {detail or 'no conditions'}" if named else detail, matched=bool(named))
+        if target.owner and winner is None and not blocked:
+            winner = rule, target, clause
+    return _won(case, *winner) if winner else None
+
+
+def _won(case: _Case, rule: RuleSettings, target: Target, clause: str) -> Assignment:
+    thread, owner = case.facts.thread, target.owner
+    if rule.override and thread.owner in target.equals:
+        owner = thread.owner  # the thread is with one of those already: it does not wander between them
+    why = "" if owner != target.owner else target.why
+    spoken = clause if not _says_the_same(rule) else ""
+    if not why and not spoken:
+        why, spoken = "takes what no earlier rule places", ""
+    reason = gives(case.team, owner, why, spoken)
+    return _assignment(case, owner, rule.name, reason, pinned=rule.pin, pod=target.pod, respond_in=rule.respond_in)
+
+
+def _says_the_same(rule: RuleSettings) -> bool:
+    """Tell whether the target's own words already hold the condition: the open opportunity's owner."""
+    return rule.to == "account.opportunity_owner" and rule.when.model_fields_set == {"account_stage"}
 
 
 def _reads_account(rule: RuleSettings) -> bool:
-    return rule.to.startswith("account.") or any(name.startswith("account_") for name in rule.when.model_fields_set)
+    read = {name for name in rule.when.model_fields_set if name.startswith("account_")} - {"account_domain"}
+    return rule.to.startswith("account.") or bool(read | (rule.when.model_fields_set & {"parent", "has_parent"}))
 
 
-def _triage(facts: RoutingFacts, team: TeamSettings, now: datetime, tried: list[RuleTried]) -> Assignment:
-    owner = _present_desk(team, "triage", now)
-    why = "two account records are equally recent" if facts.account_in_doubt else "no rule names a present member"
-    tried.append(RuleTried("triage queue", True, f"{_title(team, owner)} keeps the triage queue"))
-    reason = f"{_title(team, owner)} owns this as keeper of the triage queue because {why}."
-    return _assignment(team, now, owner, "triage queue", reason, tried)
+def _triage(case: _Case) -> Assignment:
+    owner = present_desk(case.team, "triage", case.now)
+    case.note(TRIAGE, f"{title(case.team, owner)} keeps the triage queue", matched=True)
+    facts = case.facts
+    if facts.account_in_doubt:
+        why = f"two records of {called(facts)} with different owners are equally recent"
+    else:
+        why = f"no rule knows a colleague for {facts.reply.from_address}"
+    reason = gives(case.team, owner, "keeps the triage queue", why)
+    return _assignment(case, owner, TRIAGE, reason)
 
 
-def _present_desk(team: TeamSettings, queue: str, now: datetime) -> str:
-    keeper = team.desk(queue)
-    if is_member(team, keeper, now):
-        return keeper
-    return successor_of(team, keeper, {}, now) or acting_for(team, team.escalation, now)
+def _own_level(case: _Case, rule_name: str) -> timedelta | None:
+    rule = rule_named(case.settings, case.team, rule_name) if rule_name else None
+    return rule.respond_in if rule else None
 
 
 def _assignment(
-    team: TeamSettings,
-    now: datetime,
+    case: _Case,
     owner: str,
     rule: str,
     reason: str,
-    tried: list[RuleTried],
     *,
     moves_thread: bool = True,
     pinned: bool = False,
     pod: str = "",
-    also_tell: tuple[str, ...] = (),
+    tell: tuple[str, ...] = (),
+    respond_in: timedelta | None = None,
 ) -> Assignment:
-    acting = acting_for(team, owner, now)
-    if acting != owner:
-        reason = f"{reason[:-1]}; {_title(team, acting)} acts while {_title(team, owner)} is away."
-    return Assignment(owner, acting, rule, reason, tuple(tried), moves_thread, pinned, pod, also_tell)
-
-
-def _title(team: TeamSettings, email: str) -> str:
-    person = team.find(email) if email else None
-    return person.title if person else email
-
-
-def _pronoun(because: str) -> str:
-    return because if because.split(" ", 1)[0] in ("no", "the") else f"this person {because}"
+    acting = acting_for(case.team, owner, case.now)
+    said = covered(case.team, reason, owner, acting, case.now)
+    return Assignment(owner, acting, rule, said, tuple(case.tried), moves_thread, pinned, pod, tell, respond_in)

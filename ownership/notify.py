@@ -1,11 +1,13 @@
 """How does a notice reach a person or a system? DOOR: mail by a sender passed in, webhooks by httpx.
 
-Webhooks follow Standard Webhooks (id, timestamp, HMAC-SHA256 signature) or Slack's incoming format. A target is
-resolved once and refused when it is private; redirects are not followed.
+Webhooks follow Standard Webhooks (id, timestamp, HMAC-SHA256 signatures, two while keys rotate) or Slack's incoming
+format. A target's name is resolved once, refused when any of its addresses is not public, and connected to by that
+address; redirects are not followed and answers are not read.
 """
 
 import asyncio
 import base64
+import binascii
 import hashlib
 import hmac
 import ipaddress
@@ -18,11 +20,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from ownership.settings import WebhookSettings
+from ownership.settings import LOOPBACK, WebhookSettings
 from store.errors import PermanentError, TemporaryError
 
 TIMEOUT_SECONDS = 15.0
-SendMail = Callable[[str, str, str, str], Awaitable[None]]  #: (recipient, subject, text, event key)
+LONGEST_CALENDAR = 2_000_000  # bytes
+_EMBEDS_IPV4 = tuple(ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
+SendMail = Callable[[str, str, Mapping[str, Any]], Awaitable[None]]  #: (recipient, event key, payload)
 
 
 class Notifier(Protocol):
@@ -42,58 +46,99 @@ class ChannelNotifier:
 
     async def notify(self, notice: Mapping[str, Any], now: datetime) -> None:
         """Deliver one notice of the outbox."""
-        payload = notice["payload"]
         if notice["channel"] == "mail":
-            await self._send_mail(notice["recipient"], payload["subject"], payload["text"], notice["event_key"])
+            await self._send_mail(notice["recipient"], notice["event_key"], notice["payload"])
             return
         hook = self._webhooks.get(notice["recipient"])
         if hook is None:
             raise PermanentError(f"webhook {notice['recipient']} is no longer configured")
-        await post(hook, str(notice["event"]), notice["event_key"], payload, now)
+        await post(hook, str(notice["event"]), notice["event_key"], notice["payload"], now)
 
 
 async def post(hook: WebhookSettings, event: str, key: str, payload: Mapping[str, Any], now: datetime) -> None:
     """Post one event; 2xx is success, 410 and other 4xx are final, everything else may be tried again."""
-    address = await resolve_public(hook.url)
+    host = urlsplit(hook.url).hostname
     if hook.kind == "slack":
-        body = json.dumps({"text": f"*{payload['subject']}*\n{payload['text']}"}, ensure_ascii=False)
+        body = json.dumps({"text": f"*{_slack(payload['subject'])}*\n{_slack(payload['text'])}"}, ensure_ascii=False)
         headers = {}
     else:
         body = json.dumps({"type": event, "timestamp": now.isoformat(), "data": dict(payload)}, ensure_ascii=False)
-        secret = hook.secret.read() if hook.secret else ""
-        headers = sign(secret, key, int(now.timestamp()), body)
+        secrets = [one.read() for one in (hook.secret, hook.old_secret) if one is not None]
+        headers = sign(secrets, key, int(now.timestamp()), body)
     headers["Content-Type"] = "application/json"
-    parts = urlsplit(hook.url)
-    target = parts._replace(netloc=f"[{address}]" if ":" in address else address)
-    if parts.port:
-        target = target._replace(netloc=f"{target.netloc}:{parts.port}")
-    headers["Host"] = parts.netloc
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client:
-            extensions = {"sni_hostname": parts.hostname or ""}
-            answer = await client.post(target.geturl(), content=body.encode(), headers=headers, extensions=extensions)
-    except httpx.HTTPError as problem:
-        raise TemporaryError(f"webhook {hook.url}: {type(problem).__name__}") from problem
-    if answer.status_code // 100 == 2:
+        async with asyncio.timeout(2 * TIMEOUT_SECONDS), _client() as client:
+            url, own, extensions = await _pinned(hook.url)
+            async with client.stream(
+                "POST", url, content=body.encode(), headers=headers | own, extensions=extensions
+            ) as answer:
+                status = answer.status_code
+    except (httpx.HTTPError, TimeoutError) as problem:
+        raise TemporaryError(f"webhook {host}: {type(problem).__name__}") from problem
+    if status // 100 == 2:
         return
-    if answer.status_code in (408, 425, 429) or answer.status_code >= 500:
-        raise TemporaryError(f"webhook {hook.url} answered {answer.status_code}")
-    raise PermanentError(f"webhook {hook.url} answered {answer.status_code}: it is not tried again")
+    if status in (408, 425, 429) or status >= 500:
+        raise TemporaryError(f"webhook {host} answered {status}")
+    raise PermanentError(f"webhook {host} answered {status}: it is not tried again")
 
 
-def sign(secret: str, message_id: str, timestamp: int, body: str) -> dict[str, str]:
-    """Return the three Standard Webhooks headers; the secret is `whsec_` and base64."""
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    signed = hmac.new(key, f"{message_id}.{timestamp}.{body}".encode(), hashlib.sha256).digest()
+def _slack(text: str) -> str:
+    """Escape the three characters that Slack reads as markup, so that nobody is pinged by what came in."""
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+async def fetch_calendar(url: str) -> str:
+    """Return a calendar's text from an https URL, under the same guard as webhooks."""
+    host = urlsplit(url).hostname
+    try:
+        async with asyncio.timeout(2 * TIMEOUT_SECONDS), _client() as client:
+            address, headers, extensions = await _pinned(url)
+            async with client.stream("GET", address, headers=headers, extensions=extensions) as answer:
+                if answer.status_code != 200:
+                    raise TemporaryError(f"calendar at {host} answered {answer.status_code}")
+                body = b""
+                async for piece in answer.aiter_bytes():
+                    body += piece
+                    if len(body) > LONGEST_CALENDAR:
+                        raise PermanentError(f"calendar at {host} is larger than {LONGEST_CALENDAR} bytes")
+    except (httpx.HTTPError, TimeoutError) as problem:
+        raise TemporaryError(f"calendar at {host}: {type(problem).__name__}") from problem
+    return body.decode("utf-8", "replace")
+
+
+def _client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False)
+
+
+async def _pinned(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Return (URL with the checked address, Host header, extensions): the certificate is checked for the name."""
+    parts = urlsplit(url)
+    address, name = await resolve_public(url), parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    netloc = (f"[{address}]" if ":" in address else address) + port
+    host = (f"[{name}]" if ":" in name else name) + port
+    return parts._replace(netloc=netloc).geturl(), {"Host": host}, {"sni_hostname": name}
+
+
+def sign(secrets: list[str], message_id: str, timestamp: int, body: str) -> dict[str, str]:
+    """Return the three Standard Webhooks headers; a secret is `whsec_` and base64, the newest first."""
+    signatures = []
+    for secret in secrets:
+        try:
+            key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        except binascii.Error as problem:
+            raise PermanentError("a webhook secret is not `whsec_` and base64") from problem
+        signed = hmac.new(key, f"{message_id}.{timestamp}.{body}".encode(), hashlib.sha256).digest()
+        signatures.append(f"v1,{base64.b64encode(signed).decode()}")
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
+        "webhook-signature": " ".join(signatures),
     }
 
 
 async def resolve_public(url: str) -> str:
-    """Resolve a webhook's host once; raises PermanentError for private, link-local and reserved addresses.
+    """Resolve a host once; raises PermanentError when one of its addresses is private, link-local or reserved.
 
     Loopback is allowed only where the configuration itself wrote a loopback address.
     """
@@ -102,11 +147,18 @@ async def resolve_public(url: str) -> str:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, parts.port or 443, type=socket.SOCK_STREAM)
-    except OSError as problem:
-        raise TemporaryError(f"webhook {url}: host not found") from problem
-    address = str(found[0][4][0])
+    except (OSError, UnicodeError) as problem:
+        raise TemporaryError(f"{host}: host not found") from problem
+    addresses = [str(one[4][0]).partition("%")[0] for one in found]
+    for address in addresses:
+        if not (is_public(address) or (host in LOOPBACK and ipaddress.ip_address(address).is_loopback)):
+            raise PermanentError(f"{host}: {address} is not a public address")
+    return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one of the open internet; addresses that embed IPv4 never are."""
     parsed = ipaddress.ip_address(address)
-    written_loopback = host in ("localhost", "127.0.0.1", "::1") and parsed.is_loopback
-    if not parsed.is_global and not written_loopback:
-        raise PermanentError(f"webhook {url}: {address} is not a public address")
-    return address
+    if parsed.version == 6 and (parsed.ipv4_mapped or any(parsed in net for net in _EMBEDS_IPV4)):
+        return False
+    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved

@@ -1,35 +1,17 @@
-"""Does a rule match a reply, and whom does it name? And are the rules sane?"""
+"""Does a rule match a reply, and which facts decided?"""
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from ownership.absence import is_member
+from ownership.facts import RoutingFacts
 from ownership.settings import ConditionSettings, OwnershipSettings, RuleSettings, TeamSettings
-from store.records import Account, Contact, Reply, Thread
+from ownership.targets import called, segment_of
+from store.lead_sources import normalise_source
 from store.vocabulary import AccountStage
 
-
-@dataclass(frozen=True, slots=True)
-class RoutingFacts:
-    """Everything the routing of one reply reads."""
-
-    thread: Thread
-    reply: Reply
-    contact: Contact | None
-    account: Account | None  #: the one recognised account; None when unknown or in doubt
-    parents: tuple[Account, ...] = ()  #: nearest first
-    account_in_doubt: bool = False  #: two records with equal activity: only triage may decide
-    sequence_owner: str = ""
-    sequence_backup: str = ""
-    sequence_segment: str = ""
-    open_counts: Mapping[str, int] = field(default_factory=dict)
-    rotations: Mapping[str, tuple[Mapping[str, int], str]] = field(default_factory=dict)
-
-
+_JOINTS = re.compile(r"[\s-]+|(?<=[^\W\d])(?=\d)|(?<=\d)(?=[^\W\d])")  # spaces, hyphens, letter next to digit
 DEFAULT_RULES = (
     RuleSettings(name="open opportunity", when=ConditionSettings(account_stage=(AccountStage.OPPORTUNITY,)),
                  to="account.opportunity_owner"),
@@ -38,6 +20,11 @@ DEFAULT_RULES = (
     RuleSettings(name="contact owner", to="contact.owner"),
     RuleSettings(name="earlier owner", to="contact.earlier_owner"),
 )  # fmt: skip
+_REST = (
+    RuleSettings(name="sequence owner", to="sequence.owner"),
+    RuleSettings(name="segment and territory", to="team.territory"),
+    RuleSettings(name="language", to="team.language"),
+)
 
 
 def ordered_rules(settings: OwnershipSettings, team: TeamSettings) -> tuple[RuleSettings, ...]:
@@ -46,136 +33,146 @@ def ordered_rules(settings: OwnershipSettings, team: TeamSettings) -> tuple[Rule
         return settings.rule
     rules: list[RuleSettings] = []
     if settings.vip_words:
-        rules.append(
-            RuleSettings(name="VIP words", when=ConditionSettings(words=settings.vip_words), to=settings.vip_to)
-        )
+        when = ConditionSettings(words=settings.vip_words)
+        rules.append(RuleSettings(name="VIP words", when=when, to=settings.vip_to))
     for domain, owner in settings.named_accounts.items():
         when = ConditionSettings(account_domain=(domain,))
         rules.append(RuleSettings(name=f"named account {domain}", when=when, to=owner))
     rules.extend(DEFAULT_RULES)
     for source, owner in settings.sources.items():
         rules.append(RuleSettings(name=f"source {source}", when=ConditionSettings(source=(source,)), to=owner))
-    rules.append(RuleSettings(name="sequence owner", to="sequence.owner"))
-    rules.append(RuleSettings(name="segment and territory", to="team.territory"))
-    rules.append(RuleSettings(name="language", to="team.language"))
+    rules.extend(_REST)
+    if len(team.pod) == 1:  # one pod and no rules: its members are the equals among whom turns decide
+        rules.append(RuleSettings(name="round-robin among equals", to=f"pod:{team.pod[0].name}"))
     return tuple(rules)
 
 
+def rule_named(settings: OwnershipSettings, team: TeamSettings, name: str) -> RuleSettings | None:
+    """Return the rule in force with this name."""
+    return next((rule for rule in ordered_rules(settings, team) if rule.name == name), None)
+
+
 def matches(when: ConditionSettings, facts: RoutingFacts) -> tuple[bool, str]:
-    """Return whether every given condition holds, and the deciding detail for people."""
-    details = []
+    """Return (every given condition holds, the deciding facts as a clause for people; empty: no conditions)."""
+    clauses = []
     for name in when.model_fields_set:
         wanted = getattr(when, name)
         if wanted in ((), None):
             continue
-        found = _CONDITIONS[name](wanted, facts)
+        read, phrase = _CONDITIONS[name]
+        found = read(wanted, facts)
         if not found:
-            return False, f"{_phrase(name)} does not match"
-        details.append(f"{_phrase(name)} {found}")
-    return True, " and ".join(sorted(details)) or "always"
+            return False, f"{name.replace('_', ' ')} does not match"
+        clauses.append(phrase.format(found=found, account=called(facts)))
+    return True, " and ".join(sorted(clauses))
 
 
-def _phrase(name: str) -> str:
-    return name.replace("_", " ")
+def fold(value: str) -> str:
+    """Return a text as it is compared: without case, width or spacing."""
+    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
 
 
-def _any_text(read: Callable[[RoutingFacts], Sequence[str]]) -> Callable[[Sequence[str], RoutingFacts], str]:
+@lru_cache(maxsize=4096)
+def word_pattern(phrase: str) -> re.Pattern[str]:
+    """Return the pattern of a word or phrase: whole words; "SOC 2", "SOC2" and "SOC-2" are the same."""
+    words = r"[\s-]*".join(re.escape(part) for part in _JOINTS.split(fold(phrase)) if part)
+    return re.compile(rf"(?<!\w){words}(?!\w)")
+
+
+Read = Callable[[RoutingFacts], Sequence[str]]
+
+
+def _any_text(read: Read) -> Callable[[Sequence[str], RoutingFacts], str]:
     def check(wanted: Sequence[str], facts: RoutingFacts) -> str:
-        found = {_fold(value): value for value in read(facts) if value}
-        return next((found[_fold(value)] for value in wanted if _fold(value) in found), "")
+        found = {fold(value): value for value in read(facts) if value}
+        return next((found[fold(value)] for value in wanted if fold(value) in found), "") if found else ""
 
     return check
 
 
 def _domains(wanted: Sequence[str], facts: RoutingFacts) -> str:
     own = [facts.account.domain] if facts.account else []
-    own.append(facts.reply.from_address.rpartition("@")[2])
+    own += [address.rpartition("@")[2] for address in (facts.reply.from_address, _contact_address(facts))]
     for domain in wanted:
         name = domain.lower().strip(".")
-        if any(one == name or one.endswith(f".{name}") for one in own if one):
+        if any(one == name or one.endswith(f".{name}") for one in map(str.lower, own) if one):
             return name
     return ""
 
 
+def _contact_address(facts: RoutingFacts) -> str:
+    return facts.contact.email if facts.contact else ""
+
+
 def _words(wanted: Sequence[str], facts: RoutingFacts) -> str:
-    text = _fold(f"{facts.reply.subject}\n{facts.reply.text}")
-    return next((f'"{phrase}"' for phrase in wanted if _word_pattern(phrase).search(text)), "")
+    text = fold(f"{facts.reply.subject}\n{facts.reply.text}")
+    return next((phrase for phrase in wanted if word_pattern(phrase).search(text)), "")
 
 
-@lru_cache(maxsize=4096)
-def _word_pattern(phrase: str) -> re.Pattern[str]:
-    words = r"[\s\-]*".join(map(re.escape, _fold(phrase).split()))
-    return re.compile(rf"(?<!\w){words}(?!\w)")
+def _has_parent(wanted: bool, facts: RoutingFacts) -> str:
+    nearest = facts.parents[0].name or facts.parents[0].domain or "a parent company" if facts.parents else "no parent"
+    return nearest if bool(facts.parents) is wanted else ""
 
 
-def _fold(value: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
-
-
-def _parent(wanted: bool, facts: RoutingFacts) -> str:
-    return ("yes" if facts.parents else "no") if bool(facts.parents) is wanted else ""
+def _parents(facts: RoutingFacts) -> Sequence[str]:
+    return [value for one in facts.parents for value in (one.name, one.domain, one.crm_id)]
 
 
 def _tags(wanted: Sequence[str], facts: RoutingFacts) -> str:
     return next((str(tag) for tag in wanted if tag in facts.reply.tags), "")
 
 
-def _account(name: str) -> Callable[[RoutingFacts], Sequence[str]]:
+def _stage(wanted: Sequence[str], facts: RoutingFacts) -> str:
+    account = facts.account
+    return _STAGES[account.stage] if account is not None and account.stage in wanted else ""
+
+
+def _source(wanted: Sequence[str], facts: RoutingFacts) -> str:
+    source = normalise_source(facts.contact.source) if facts.contact and facts.contact.source else ""
+    return source if source in wanted else ""
+
+
+def _account(name: str) -> Read:
     return lambda facts: [str(getattr(facts.account, name))] if facts.account else []
 
 
-def _contact(name: str) -> Callable[[RoutingFacts], Sequence[str]]:
+def _contact(name: str) -> Read:
     return lambda facts: [getattr(facts.contact, name)] if facts.contact else []
 
 
-def _first(*reads: Callable[[RoutingFacts], Sequence[str]]) -> Callable[[RoutingFacts], Sequence[str]]:
+def _first(*reads: Read) -> Read:
     return lambda facts: next((found for read in reads if any(found := read(facts))), ())
 
 
-_CONDITIONS: dict[str, Callable[..., str]] = {
-    "account_list": _any_text(lambda facts: facts.account.lists if facts.account else ()),
-    "account_domain": _domains,
-    "account_crm_id": _any_text(_account("crm_id")),
-    "account_name": _any_text(_account("name")),
-    "account_stage": _any_text(_account("stage")),
-    "has_parent": _parent,
-    "segment": _any_text(_first(_account("segment"), lambda facts: [facts.sequence_segment])),
-    "country": _any_text(_first(_contact("country"), _account("country"))),
-    "state": _any_text(_contact("state")),
-    "city": _any_text(_contact("city")),
-    "source": _any_text(_contact("source")),
-    "language": _any_text(_first(_contact("language"), lambda facts: [facts.reply.language])),
-    "sequence": _any_text(lambda facts: [facts.reply.sequence]),
-    "mailbox": _any_text(lambda facts: [facts.reply.mailbox, *facts.reply.to_addresses]),
-    "label": _any_text(lambda facts: [str(facts.reply.label)]),
-    "tag": _tags,
-    "words": _words,
+_STAGES = {
+    AccountStage.PROSPECT: "a prospect",
+    AccountStage.OPPORTUNITY: "in an open opportunity",
+    AccountStage.CUSTOMER: "a customer",
+    AccountStage.LOST: "a lost opportunity",
+    AccountStage.COMPETITOR: "a competitor",
+    AccountStage.DO_NOT_CONTACT: "not to be contacted",
 }
-
-
-def check_rules(settings: OwnershipSettings, team: TeamSettings, sequences: Sequence[str], now: datetime) -> Iterator[
-    tuple[bool, str]
-]:  # fmt: skip
-    """Yield (is an error, sentence with its TOML path) for every rule that cannot work as written."""
-    pods = {pod.name: pod for pod in team.pod}
-    for name in ("triage", "compliance", "escalation"):
-        if not is_member(team, getattr(team, name), now):
-            yield True, f"team.{name}: {getattr(team, name)} has left: name a present member"
-    everything = ""
-    for number, rule in enumerate(settings.rule):
-        path = f"ownership.rule[{number}] ({rule.name})"
-        if everything:
-            yield False, f"{path}: can never match, {everything} matches everything before it"
-        for sequence in set(rule.when.sequence) - set(sequences):
-            yield True, f'{path}.when.sequence: no sequence is called "{sequence}"'
-        kind, _, name = rule.to.partition(":")
-        if kind == "pod" and name not in pods:
-            yield True, f'{path}.to: no pod is called "{name}"'
-        elif kind == "pod" and not any(is_member(team, one, now) for one in pods[name].members):
-            yield False, f"{path}.to: every member of pod {name} has left"
-        elif "@" in rule.to and team.find(rule.to) is None:
-            yield True, f"{path}.to: {rule.to} is no member of the team"
-        elif "@" in rule.to and not is_member(team, rule.to, now):
-            yield False, f"{path}.to: {rule.to} has left; the backup or the next rule gets these replies"
-        if not rule.when.model_fields_set and ("@" in rule.to or kind in ("pod", "queue")):
-            everything = path
+_CONDITIONS: dict[str, tuple[Callable[..., str], str]] = {
+    "account_list": (_any_text(lambda facts: facts.account.lists if facts.account else ()),
+                     "{account} is on the list {found}"),
+    "account_domain": (_domains, "the company is {found}"),
+    "account_crm_id": (_any_text(_account("crm_id")), "{account} is the account {found}"),
+    "account_name": (_any_text(_account("name")), "the company is {found}"),
+    "account_stage": (_stage, "{account} is {found}"),
+    "parent": (_any_text(_parents), "{account} belongs to {found}"),
+    "has_parent": (_has_parent, "{account} has {found} above it"),
+    "segment": (_any_text(lambda facts: [segment_of(facts)]), "the segment is {found}"),
+    "country": (_any_text(_first(_contact("country"), _account("country"))), "the contact is in {found}"),
+    "state": (_any_text(_contact("state")), "the contact is in {found}"),
+    "city": (_any_text(_contact("city")), "the contact is in {found}"),
+    "source": (_source, "the lead came from {found}"),
+    "contact_owner": (_any_text(_contact("owner")), "the contact is {found}'s"),
+    "earlier_owner": (_any_text(_contact("earlier_owner")), "{found} has dealt with the contact before"),
+    "language": (_any_text(_first(_contact("language"), lambda facts: [facts.reply.language])),
+                 'the language is "{found}"'),
+    "sequence": (_any_text(lambda facts: [facts.reply.sequence]), "it answers the sequence {found}"),
+    "mailbox": (_any_text(lambda facts: [facts.reply.mailbox, *facts.reply.to_addresses]), "it came to {found}"),
+    "label": (_any_text(lambda facts: [str(facts.reply.label)]), "it is labelled {found}"),
+    "tag": (_tags, "it is tagged {found}"),
+    "words": (_words, 'it says "{found}"'),
+}  # fmt: skip

@@ -1,15 +1,18 @@
 """SHELL: delivers the outbox of notices, and fires the escalation ladder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection
 
+from ownership import outbox
 from ownership.escalate import Rung, due_rungs, next_rung_at
 from ownership.notify import Notifier
+from ownership.reason import local_time, title
 from ownership.settings import OwnershipSettings, TeamSettings
-from store import audit, notices, threads
+from store import absences, audit, notices, threads
 from store.database import Store
 from store.errors import PermanentError, TemporaryError
 from store.records import PassReport, Thread
@@ -26,24 +29,41 @@ class NoticeWorker:
         self._notifier = notifier
 
     async def run_pass(self, now: datetime) -> PassReport:
-        """Deliver every notice that is due."""
+        """Deliver every notice that is due; what waits for a digest goes out as one mail a person."""
         waiting = await self._store.read(notices.waiting, now)
-        for notice in waiting:
-            await self._deliver(notice, now)
+        single = [one for one in waiting if one["channel"] != "digest"]
+        for notice in single:
+            await self._deliver([notice], notice, now)
+        bundled = sorted((one for one in waiting if one["channel"] == "digest"), key=lambda one: one["recipient"])
+        for person, group in groupby(bundled, key=lambda one: one["recipient"]):
+            parts = list(group)
+            await self._deliver(parts, _digest(person, parts), now)
         next_at = await self._store.read(notices.next_at)
         return PassReport(len(waiting), next_at)
 
-    async def _deliver(self, notice: Mapping[str, Any], now: datetime) -> None:
+    async def _deliver(self, rows: Sequence[Mapping[str, Any]], notice: Mapping[str, Any], now: datetime) -> None:
         try:
             await self._notifier.notify(notice, now)
         except TemporaryError as problem:
-            pause = min(FIRST_RETRY * 2 ** min(notice["attempts"], 16), LAST_RETRY)
-            late = now - notice["created_at"] > GIVE_UP_AFTER
-            await self._store.write(notices.failed, notice["id"], str(problem), None if late else now + pause)
+            for row in rows:
+                pause = min(FIRST_RETRY * 2 ** min(row["attempts"], 16), LAST_RETRY)
+                late = now - row["created_at"] > GIVE_UP_AFTER
+                await self._store.write(notices.failed, row["id"], str(problem), None if late else now + pause)
         except PermanentError as problem:
-            await self._store.write(notices.failed, notice["id"], str(problem), None)
+            for row in rows:
+                await self._store.write(notices.failed, row["id"], str(problem), None)
         else:
-            await self._store.write(notices.delivered, notice["id"], now)
+            await self._store.write(notices.all_delivered, [row["id"] for row in rows], now)
+
+
+def _digest(person: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return several notices as one mail; its key follows from them, so that a repeat is recognised."""
+    texts = [
+        f"{number}. {one['payload']['subject']}\n\n{one['payload']['text']}" for number, one in enumerate(parts, 1)
+    ]
+    many = f"{len(parts)} replies wait" if len(parts) > 1 else "1 reply waits"
+    payload = {"subject": f"[triage] {many} in the triage queue", "text": "\n\n".join(texts)}
+    return {**parts[0], "channel": "mail", "event_key": f"digest:{person}:{parts[-1]['id']}", "payload": payload}
 
 
 class SlaWorker:
@@ -56,26 +76,27 @@ class SlaWorker:
 
     async def run_pass(self, now: datetime) -> PassReport:
         """Fire every rung that is due, in order, once."""
-        horizon = now + self._settings.sla.warn_before
-        due = await self._store.read(threads.due, horizon)
+        sla, horizon = self._settings.sla, now + self._settings.sla.warn_before
+        team = self._team.with_absences(await self._store.read(absences.all_spans))
         fired = 0
-        for thread in due:
-            rungs = due_rungs(thread, self._settings.sla, self._team, now)
-            if rungs:
-                fired += await self._store.write(self._fire, thread.id, rungs, now)
-        upcoming = [next_rung_at(thread, self._settings.sla) for thread in await self._store.read(threads.due, horizon)]
+        for thread in await self._store.read(threads.due, horizon):
+            if due_rungs(thread, sla, team, now):
+                fired += await self._store.write(self._fire, thread.id, team, now)
+        upcoming = [next_rung_at(thread, sla, team) for thread in await self._store.read(threads.due, horizon)]
         later = await self._store.read(threads.next_deadline_after, horizon)
-        wakes = [at for at in [*upcoming, later and later - self._settings.sla.warn_before] if at and at > now]
+        wakes = [at for at in [*upcoming, later and later - sla.warn_before] if at and at > now]
         return PassReport(fired, min(wakes, default=None))
 
-    def _fire(self, connection: Connection, thread_id: int, rungs: tuple[Rung, ...], now: datetime) -> int:
+    def _fire(self, connection: Connection, thread_id: int, team: TeamSettings, now: datetime) -> int:
         thread = threads.thread(connection, thread_id)
-        if thread is None or not thread.task_open or thread.escalation >= rungs[-1].number:
-            return 0
+        rungs = due_rungs(thread, self._settings.sla, team, now) if thread is not None else ()
+        if thread is None or not rungs:
+            return 0  # answered meanwhile
         for rung in rungs:
-            self._tell(connection, thread, rung, now)
+            self._tell(connection, thread, rung, team, now)
             if rung.acting and rung.acting != thread.acting:
-                reason = f"The answer was overdue; {rung.acting} acts, {thread.owner} stays the owner."
+                actor, owner = title(team, rung.acting), title(team, thread.owner)
+                reason = f"The answer was overdue, so {actor} acts while {owner} stays the owner."
                 tried = [{"rule": "escalation", "matched": True, "detail": rung.sentence}]
                 threads.assign(
                     connection, thread_id, owner=thread.owner, acting=rung.acting, rule="escalation", reason=reason,
@@ -86,15 +107,14 @@ class SlaWorker:
         threads.change(connection, thread_id, escalation=rungs[-1].number)
         return len(rungs)
 
-    def _tell(self, connection: Connection, thread: Thread, rung: Rung, now: datetime) -> None:
-        due = f"{thread.sla_due_at:%d %b %Y %H:%M} UTC" if thread.sla_due_at else ""
-        about = f"Thread {thread.id}: {thread.subject}\nOwner: {thread.owner}, due {due}\n{thread.reason}\n"
-        text = f"{rung.sentence}\n{about}"
-        payload = {"subject": f"[{rung.event}] thread {thread.id}: {thread.subject}", "text": text, "thread": thread.id}
+    def _tell(self, connection: Connection, thread: Thread, rung: Rung, team: TeamSettings, now: datetime) -> None:
+        due = local_time(team, thread.acting, thread.sla_due_at) if thread.sla_due_at else None
+        deadline = f"Due: {due:%a %d %b, %H:%M %Z}\n" if due else ""
+        about = f"{thread.subject or 'A reply'}\n{thread.reason}\n{deadline}Acting: {title(team, thread.acting)}\n"
+        text = f"{rung.sentence}\n\n{about}\nWhen it is answered elsewhere: postroom done {thread.id}\n"
+        urgency = "due soon" if rung.number == 1 else "overdue"
+        payload: dict[str, Any] = {"subject": f"[{urgency}] {thread.subject or f'thread {thread.id}'}", "text": text}
+        payload |= {"thread": thread.id, "owner": thread.owner, "acting": thread.acting, "rung": rung.number}
         # The deadline is part of the key: a new task on the same thread climbs its own ladder.
         key = f"{rung.event}:{thread.id}:{rung.number}:{thread.sla_due_at and thread.sla_due_at.isoformat()}"
-        for person in rung.tell:
-            notices.enqueue(connection, rung.event, key, "mail", person, payload, now)
-        for hook in self._settings.webhook:
-            if not hook.events or rung.event in hook.events:
-                notices.enqueue(connection, rung.event, key, f"webhook-{hook.kind}", hook.url, payload, now)
+        outbox.tell(connection, self._settings, team, rung.event, key, rung.tell, payload, now)

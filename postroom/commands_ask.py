@@ -15,8 +15,6 @@ from postroom.opened import open_all
 from store import contacts, domains, enrollments, mailboxes, messages, notices, schema, sends, threads
 from store.errors import ParseRefused, PermanentError
 
-DECISION_KEYS = ("rule", "matched", "detail")
-
 
 @app.command()
 def classify(files: list[Path], as_json: JsonOption = False) -> None:
@@ -167,20 +165,6 @@ def thread_rows(connection: Any) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-@app.command()
-def explain(thread: int, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show every rule tried for a thread's last decision; the last line is the decision."""
-    opened = open_all(find_config(config))
-    decisions = opened.store.read_now(threads.decisions, thread)
-    if not decisions:
-        raise PermanentError(f"thread {thread} does not exist or has no owner yet; `postroom threads` lists them")
-    last = decisions[-1]
-    rows = [{key: step[key] for key in DECISION_KEYS} for step in last["tried"]]
-    decision = {"rule": last["rule"], "matched": True, "detail": last["reason"]}
-    decision |= {"owner": last["owner"], "acting": last["acting"], "at": last["at"]}
-    output.print_rows([*rows, decision], as_json=as_json, columns=DECISION_KEYS)
 
 
 @app.command(name="sends")

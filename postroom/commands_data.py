@@ -12,11 +12,11 @@ from postroom import output
 from postroom.cli import ConfigOption, JsonOption, app
 from postroom.config import cross_check, find_config, load_config
 from postroom.intake import enroll_contacts, import_contacts
-from postroom.opened import Opened, filing_policy, open_all
+from postroom.opened import Opened, open_all
 from postroom.starter import write_starter
-from store import audit, audit_verify, enrollments, mailboxes, messages, schema, suppression, threads
+from store import audit, audit_verify, enrollments, mailboxes, messages, schema, suppression
 from store.errors import PermanentError
-from store.vocabulary import EventName, Label, SuppressionKind, SuppressionReason, ThreadState
+from store.vocabulary import Label, SuppressionKind, SuppressionReason
 
 config_app = typer.Typer(no_args_is_help=True, help="The configuration.")
 import_app = typer.Typer(no_args_is_help=True, help="Bring data in.")
@@ -267,54 +267,6 @@ def label(
     if not rows:
         raise PermanentError(f"thread {thread} has no labelled reply; `postroom threads` lists threads")
     opened.store.write_now(messages.correct, rows[-1]["id"], new_label, [], person=person, now=_now())
-
-
-@app.command()
-def done(thread: int, config: ConfigOption = None, person: PersonOption = "operator") -> None:
-    """Mark a thread as answered: its clock ends."""
-    opened = open_all(find_config(config))
-    now = _now()
-
-    def unit(connection: Any) -> None:
-        if threads.thread(connection, thread) is None:
-            raise PermanentError(f"thread {thread} does not exist; `postroom threads` lists threads")
-        threads.change(connection, thread, state=ThreadState.ANSWERED, task_open=False, answered_at=now)
-        audit.append(connection, now, person, "thread.answered", f"thread:{thread}")
-
-    opened.store.write_now(unit)
-
-
-@app.command()
-def move(
-    thread: int,
-    to: str,
-    because: Annotated[str, typer.Option(help="why, for the audit log")],
-    config: ConfigOption = None,
-    person: PersonOption = "operator",
-) -> None:
-    """Give a thread another owner: a manager's decision, recorded and fixed."""
-    from inbox.desk import tell
-    from ownership.absence import acting_for, is_member
-
-    opened = open_all(find_config(config))
-    team, now = opened.config.team, _now()
-    if not is_member(team, to, now):
-        raise PermanentError(f"{to} is no present member of the team")
-
-    def unit(connection: Any) -> None:
-        old = threads.thread(connection, thread)
-        if old is None:
-            raise PermanentError(f"thread {thread} does not exist; `postroom threads` lists threads")
-        acting = acting_for(team, to, now)
-        reason = f"{person} moved this thread from {old.owner or 'nobody'} to {to} because {because}."
-        tried = [{"rule": "manager's decision", "matched": True, "detail": because}]
-        threads.assign(connection, thread, owner=to, acting=acting, rule="manager's decision", reason=reason,
-                       tried=tried, facts={}, actor=person, now=now, pinned=True)  # fmt: skip
-        payload = {"subject": f"[moved] thread {thread}: {old.subject}", "text": reason + "\n", "thread": thread}
-        key = f"{EventName.THREAD_REASSIGNED}:{thread}:{now.isoformat()}"
-        tell(connection, filing_policy(opened), EventName.THREAD_REASSIGNED, key, [acting], payload, now)
-
-    opened.store.write_now(unit)
 
 
 @hold_app.command(name="mailbox")

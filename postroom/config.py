@@ -17,7 +17,7 @@ from deliverability.settings import DeliverabilitySettings
 from inbox.settings import ImapSettings, InboxSettings
 from outbound.mail_settings import CompanySettings, DkimSettings, GuardrailSettings, OAuthSettings, SmtpSettings
 from outbound.settings import HealthSettings, LimitSettings, SendingDomainSettings, SequenceSettings
-from ownership.rules import check_rules
+from ownership.rule_check import check_rules
 from ownership.settings import OwnershipSettings, TeamSettings
 from store.errors import ConfigError
 from store.settings import MailAddress, SecretRef, Settings, StoreSettings

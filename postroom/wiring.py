@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from classifier.model import Classifier, load_model
 from deliverability.resolver import DnsResolver, Resolver
@@ -20,6 +21,7 @@ from outbound.letter import LetterWriter
 from outbound.notification import compose_notice
 from outbound.transport import Envelope, SmtpTransport, Transport
 from outbound.worker import SendingPolicy, SendWorker
+from ownership.duties import DutyWorker
 from ownership.notify import ChannelNotifier, Notifier
 from ownership.worker import NoticeWorker, SlaWorker
 from postroom.clock import Clock
@@ -28,7 +30,7 @@ from postroom.opened import Opened, filing_policy
 from postroom.supervisor import Station
 from store.errors import PermanentError, TemporaryError
 
-SEND, POLL, JUDGE, NOTICE, SLA, DOMAINS = "send", "poll", "judge", "notices", "sla", "domains"
+SEND, POLL, JUDGE, NOTICE, SLA, DUTIES, DOMAINS = "send", "poll", "judge", "notices", "sla", "duties", "domains"
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class House:
     judge: JudgeWorker
     notices: NoticeWorker
     sla: SlaWorker
+    duties: DutyWorker
     domains: DomainWorker
     readers: dict[str, Reader] = field(default_factory=dict)
     transports: dict[str, Transport] = field(default_factory=dict)
@@ -55,6 +58,7 @@ class House:
             Station(JUDGE, self.judge, timedelta(seconds=5)),
             Station(NOTICE, self.notices, timedelta(seconds=10)),
             Station(SLA, self.sla, timedelta(seconds=30)),
+            Station(DUTIES, self.duties, timedelta(minutes=5)),
         ]
 
     async def close(self) -> None:
@@ -130,6 +134,7 @@ def build_house(
         judge=JudgeWorker(store, classifier or load_model(), filing_policy(opened)),
         notices=NoticeWorker(store, _notifier(opened, transports, clock)),
         sla=SlaWorker(store, config.team, config.ownership),
+        duties=DutyWorker(store, config.team, config.ownership, sequence_people(config)),
         domains=DomainWorker(
             store, resolver or DnsResolver(config.deliverability.nameserver), config.sending_domains(),
             config.deliverability,
@@ -156,10 +161,10 @@ def _notifier(opened: Opened, transports: Mapping[str, Transport], clock: Clock)
     config = opened.config
     sender = config.ownership.notify_from or next(iter(transports), "")
 
-    async def send_mail(recipient: str, subject: str, text: str, key: str) -> None:
+    async def send_mail(recipient: str, key: str, payload: Mapping[str, Any]) -> None:
         if sender not in transports:
             raise PermanentError("no mailbox can send notifications: set ownership.notify_from")
-        raw = compose_notice(opened.secret, sender, recipient, subject, text, key, clock.now())
+        raw = compose_notice(opened.secret, sender, recipient, key, payload, clock.now())
 
         async def always() -> bool:
             return True
@@ -173,11 +178,16 @@ def _notifier(opened: Opened, transports: Mapping[str, Transport], clock: Clock)
     return ChannelNotifier(send_mail, {hook.url: hook for hook in config.ownership.webhook})
 
 
+def sequence_people(config: Config) -> dict[str, tuple[str, str]]:
+    """Return owner and backup of every sequence."""
+    return {one.name: (one.owner, one.backup) for one in config.sequence}
+
+
 async def pass_all(house: House, now: datetime) -> int:
     """Run one pass of everything in the order of a reply's way: for the demo, tests and `run --once`."""
     done = (await house.domains.run_pass(now)).done
     for poller in house.pollers.values():
         done += (await poller.run_pass(now)).done
-    for worker in (house.judge, house.sla, house.sender, house.notices):
+    for worker in (house.judge, house.duties, house.sla, house.sender, house.notices):
         done += (await worker.run_pass(now)).done
     return done

@@ -79,6 +79,12 @@ def entries(connection: Connection, *, subject: str = "", after: int = 0) -> Ite
         yield entry
 
 
+def subjects_since(connection: Connection, action: str, since: str) -> list[str]:
+    """Return the subject of every entry with this action since an instant (ISO 8601, UTC), oldest first."""
+    query = select(_ENTRY.c.subject).where(_ENTRY.c.action == action, _ENTRY.c.at >= since)
+    return list(connection.execute(query.order_by(_ENTRY.c.seq)).scalars())
+
+
 def checkpoint(connection: Connection, key: Ed25519PrivateKey, now: datetime) -> dict[str, Any] | None:
     """Sign the head of the chain; returns the checkpoint to store elsewhere, or None when nothing is new."""
     head = connection.execute(_HEAD).one_or_none()

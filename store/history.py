@@ -4,9 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from store import enrollments, records, suppression
+from store import enrollments, handovers, records, suppression
 from store.tables import Enrollment, Message, Send, core
-from store.vocabulary import EnrollmentState, Label, SendState, Tag
+from store.vocabulary import EnrollmentState, HandoverState, Label, SendState, Tag
 
 _SEND, _MESSAGE, _ENROLLMENT = core(Send), core(Message), core(Enrollment)
 
@@ -50,6 +50,8 @@ def contact_history(
         .order_by(_ENROLLMENT.c.ended_at.desc())
         .limit(1)
     ).scalar()
+    offer = handovers.last_of_contact(connection, contact.id)
+    rejected = offer if offer and offer.state in (HandoverState.REJECTED, HandoverState.DISPUTED) else None
     return records.ContactHistory(
         suppressed=suppression.find_covering(connection, hashes, now),
         active_sequences=tuple(one.sequence for one in live if one.sequence != but_sequence),
@@ -58,4 +60,6 @@ def contact_history(
         last_reply_timing=bool(reply and Tag.TIMING in reply.tags),
         recycle_on=reply.return_on if reply else None,
         finished_on=finished.date() if finished else None,
+        rejected=rejected.reason if rejected else None,
+        rejected_on=rejected.answered_at.date() if rejected and rejected.answered_at else None,
     )

@@ -13,10 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from store import audit
+from store.desk_tables import Thread
 from store.tables import Correction, Cursor, Message, RawMessage, core
 from store.vocabulary import Label, MessageStage, Tag
 
 _MESSAGE, _RAW, _CURSOR, _CORRECTION = core(Message), core(RawMessage), core(Cursor), core(Correction)
+_THREAD = core(Thread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,19 @@ def same_content(connection: Connection, row: Mapping[str, Any]) -> int | None:
     return int(found) if found is not None else None
 
 
+def same_letter(connection: Connection, key: int, mail_id: str, from_address: str, text: str) -> int | None:
+    """Return an earlier judged message with this Message-ID, sender and words (its headers may differ), or None."""
+    query = select(func.min(_MESSAGE.c.id)).where(
+        _MESSAGE.c.message_id == mail_id,
+        _MESSAGE.c.from_address == from_address,
+        _MESSAGE.c.body_text == text,
+        _MESSAGE.c.id != key,
+        _MESSAGE.c.stage == MessageStage.DONE,
+    )
+    found = connection.execute(query).scalar()
+    return int(found) if found is not None else None
+
+
 def count_death(connection: Connection, message_id: int) -> int:
     """Note, before parsing, that this message may kill the parser; returns how often it was tried."""
     tried = update(_MESSAGE).where(_MESSAGE.c.id == message_id).values(deaths=_MESSAGE.c.deaths + 1)
@@ -249,6 +264,16 @@ def labels_by_send(connection: Connection) -> dict[int, str]:
         _MESSAGE.c.send_id.is_not(None), _MESSAGE.c.label.is_not(None)
     )
     return {row.send_id: row.label for row in connection.execute(query.order_by(_MESSAGE.c.id.desc()))}
+
+
+def human_without_owner(connection: Connection) -> int:
+    """Return how many announced human replies stand on no thread with an owner; there must be none."""
+    human = (Label.INTERESTED, Label.NOT_INTERESTED, Label.OTHER, Label.UNSUBSCRIBE)
+    owned = select(_THREAD.c.id).where(_THREAD.c.id == _MESSAGE.c.thread_id, _THREAD.c.owner != "").exists()
+    query = select(func.count()).where(
+        _MESSAGE.c.label.in_(human), _MESSAGE.c.announce, _MESSAGE.c.stage == MessageStage.DONE, ~owned
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def labelled_since(connection: Connection, since: datetime) -> list[dict[str, Any]]:

@@ -3,13 +3,14 @@
 An outbox: a notice is written in the transaction of the event it tells, once per event, channel and recipient.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from store.tables import Notice, core
+from store.desk_tables import Notice
+from store.tables import core
 from store.vocabulary import EventName
 
 _NOTICE = core(Notice)
@@ -62,6 +63,12 @@ def next_at(connection: Connection) -> datetime | None:
 def delivered(connection: Connection, notice_id: int, now: datetime) -> None:
     """Mark a notice as delivered."""
     connection.execute(update(_NOTICE).where(_NOTICE.c.id == notice_id).values(state="sent", sent_at=now, error=""))
+
+
+def all_delivered(connection: Connection, notice_ids: Sequence[int], now: datetime) -> None:
+    """Mark notices that went out together as delivered."""
+    for notice_id in notice_ids:
+        delivered(connection, notice_id, now)
 
 
 def failed(connection: Connection, notice_id: int, error: str, retry_at: datetime | None) -> None:

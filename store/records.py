@@ -11,7 +11,9 @@ from datetime import date, datetime
 from store.vocabulary import (
     AccountStage,
     EnrollmentState,
+    HandoverState,
     Label,
+    RejectionReason,
     SendState,
     SuppressionKind,
     SuppressionReason,
@@ -215,6 +217,30 @@ class Thread:
     assigned_at: datetime | None = None
     answered_at: datetime | None = None
     last_reply_at: datetime | None = None
+    first_reply_at: datetime | None = None
+    touched_at: datetime | None = None  #: our first answer
+    linked_id: int | None = None  #: the thread of the same lead, when this one is a duplicate
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """One offer of a thread from one colleague to another."""
+
+    id: int
+    thread_id: int
+    contact_id: int | None
+    giver: str
+    taker: str
+    stage: str  #: of the account once accepted; empty: unchanged
+    package: Mapping[str, str]
+    state: HandoverState
+    reason: RejectionReason | None
+    note: str
+    offered_at: datetime
+    answer_by: datetime
+    answered_at: datetime | None = None
+    answered_by: str = ""
+    late: bool = False  #: the manager was told that nobody answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +254,8 @@ class ContactHistory:
     last_reply_timing: bool = False  #: the last decline was about timing
     recycle_on: date | None = None  #: the date they named, or the end of the longer window
     finished_on: date | None = None  #: the last sequence ended without an answer
+    rejected: RejectionReason | None = None  #: why a colleague did not take the lead, until somebody decides
+    rejected_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

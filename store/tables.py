@@ -1,16 +1,19 @@
 """What does the database hold? SQLModel tables; they never leave `store/`.
 
-Closed sets are stored as their text. Hot paths use the Core tables (`core(Send)`), built once.
+Closed sets are stored as their text. Owners and notices: `desk_tables.py`. Hot paths use Core tables (`core(Send)`),
+built once.
 """
 
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import Column, Index, LargeBinary, Table, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from store import vocabulary as v
 from store.columns import House, closed, instant, json
+from store.desk_tables import Decision, Notice, Rotation, Thread
+
+__all__ = ["Decision", "Notice", "Rotation", "Thread"]  # from desk_tables, for whoever needs all tables
 
 
 class Instance(House, table=True):
@@ -261,78 +264,6 @@ class Cursor(House, table=True):
     first_at: datetime | None = instant()
     polled_at: datetime | None = instant()
     compared_at: datetime | None = instant()
-
-
-class Thread(House, table=True):
-    """One conversation with a contact and whose it is."""
-
-    id: int | None = Field(default=None, primary_key=True)
-    contact_id: int | None = Field(default=None, index=True)
-    account_id: int | None = Field(default=None, index=True)
-    enrollment_id: int | None = Field(default=None, index=True)
-    sequence: str = ""
-    mailbox: str = ""
-    subject: str = ""
-    state: v.ThreadState = closed(v.ThreadState)
-    owner: str = ""
-    acting: str = ""
-    rule: str = ""
-    reason: str = ""
-    pinned: bool = False
-    label: v.Label | None = closed(v.Label, null=True)
-    tags: list[str] = json()
-    task_open: bool = False
-    sla_due_at: datetime | None = instant(index=True)
-    escalation: int = 0
-    assigned_at: datetime | None = instant()
-    answered_at: datetime | None = instant()
-    last_reply_at: datetime | None = instant()
-    created_at: datetime = instant(null=False)
-
-
-class Decision(House, table=True):
-    """Why a reply went where it went: the facts and every rule tried."""
-
-    id: int | None = Field(default=None, primary_key=True)
-    thread_id: int = Field(index=True)
-    message_id: int | None = None
-    at: datetime = instant(null=False)
-    owner: str
-    acting: str
-    rule: str
-    reason: str
-    tried: list[dict[str, Any]] = json()
-    facts: dict[str, Any] = json(mapping=True)
-
-
-class Rotation(House, table=True):
-    """Whose turn it is in a round-robin."""
-
-    pod: str = Field(primary_key=True)
-    turns: dict[str, int] = json(mapping=True)
-    last: str = ""
-
-
-class Notice(House, table=True):
-    """The notification outbox: one row per event and channel."""
-
-    __table_args__ = (
-        UniqueConstraint("event_key", "channel", "recipient"),
-        Index("ix_notice_waiting", "not_before", sqlite_where=text("state = 'waiting'"),
-              postgresql_where=text("state = 'waiting'")),
-    )  # fmt: skip
-    id: int | None = Field(default=None, primary_key=True)
-    event: v.EventName = closed(v.EventName)
-    event_key: str
-    channel: str
-    recipient: str
-    payload: dict[str, Any] = json(mapping=True)
-    state: str = "waiting"
-    attempts: int = 0
-    not_before: datetime | None = instant()
-    created_at: datetime = instant(null=False)
-    sent_at: datetime | None = instant()
-    error: str = ""
 
 
 class Correction(House, table=True):

@@ -1,7 +1,7 @@
 """Whose is each conversation, since when, and why?
 
 `assign` is the only way an owner is written; every change is an audit entry with who, why, from and to, and a stored
-decision with every rule tried, so that `explain` can replay it.
+decision (`decisions.py`) with the facts and every rule tried, so that `explain` can replay it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from store import audit, records
-from store.tables import Decision, Rotation, Thread, core
+from store import audit, decisions, records
+from store.desk_tables import Rotation, Thread
+from store.tables import core
 from store.vocabulary import Tag, ThreadState
 
-_THREAD, _DECISION, _ROTATION = core(Thread), core(Decision), core(Rotation)
+_THREAD, _ROTATION = core(Thread), core(Rotation)
+_WAITING = (ThreadState.OPEN, ThreadState.REVIEW)
 
 
 def create(
@@ -61,14 +63,15 @@ def find(connection: Connection, /, **equal: Any) -> list[records.Thread]:
 
 
 def due(connection: Connection, until: datetime) -> list[records.Thread]:
-    """Return threads with an open task whose deadline is not after `until`, most urgent first."""
-    query = select(_THREAD).where(_THREAD.c.task_open, _THREAD.c.sla_due_at <= until).order_by(_THREAD.c.sla_due_at)
+    """Return threads that wait for a person and whose deadline is not after `until`, most urgent first."""
+    waits = (_THREAD.c.state.in_(_WAITING), _THREAD.c.sla_due_at <= until)
+    query = select(_THREAD).where(*waits).order_by(_THREAD.c.sla_due_at)
     return [_record(row) for row in connection.execute(query)]
 
 
 def next_deadline_after(connection: Connection, at: datetime) -> datetime | None:
-    """Return the nearest deadline of an open task after an instant."""
-    query = select(func.min(_THREAD.c.sla_due_at)).where(_THREAD.c.task_open, _THREAD.c.sla_due_at > at)
+    """Return the nearest deadline of a waiting thread after an instant."""
+    query = select(func.min(_THREAD.c.sla_due_at)).where(_THREAD.c.state.in_(_WAITING), _THREAD.c.sla_due_at > at)
     found: datetime | None = connection.execute(query).scalar()
     return found
 
@@ -87,6 +90,7 @@ def assign(
     now: datetime,
     message_id: int | None = None,
     pinned: bool | None = None,
+    rulebook: str = "",
 ) -> None:
     """Write owner and acting person with the reason; an audit entry when either changes."""
     old = connection.execute(select(_THREAD).where(_THREAD.c.id == thread_id)).one()
@@ -96,24 +100,22 @@ def assign(
     if pinned is not None:
         values["pinned"] = pinned
     connection.execute(update(_THREAD).where(_THREAD.c.id == thread_id).values(**values))
-    connection.execute(
-        insert(_DECISION).values(
-            thread_id=thread_id,
-            message_id=message_id,
-            at=now,
-            owner=owner,
-            acting=acting,
-            rule=rule,
-            reason=reason,
-            tried=[dict(step) for step in tried],
-            facts=dict(facts),
-        )
-    )
+    made = decisions.NewDecision(thread_id, owner, acting, rule, reason, tried, facts, message_id, rulebook)
+    decisions.record(connection, made, now)
     if (old.owner, old.acting) != (owner, acting):
         matched = [str(step["rule"]) for step in tried if step.get("matched")]
         detail = {"rule": rule, "from": old.owner, "to": owner, "acting": acting, "matched": matched}
         action = "thread.assigned" if not old.owner else "thread.moved" if old.owner != owner else "thread.acting"
         audit.append(connection, now, actor, action, f"thread:{thread_id}", detail, {"reason": reason})
+
+
+def answered(connection: Connection, thread_id: int, at: datetime, *, actor: str, detail: Mapping[str, Any]) -> None:
+    """Note that somebody of ours has answered: the clock ends and the task is closed."""
+    touched = select(func.coalesce(_THREAD.c.touched_at, at)).where(_THREAD.c.id == thread_id)
+    first = connection.execute(touched).scalar_one()
+    values = {"state": ThreadState.ANSWERED, "task_open": False, "answered_at": at, "touched_at": first}
+    change(connection, thread_id, **values)
+    audit.append(connection, at, actor, "thread.answered", f"thread:{thread_id}", detail)
 
 
 def change(connection: Connection, thread_id: int, **values: Any) -> None:
@@ -123,12 +125,6 @@ def change(connection: Connection, thread_id: int, **values: Any) -> None:
     if "tags" in values:
         values["tags"] = sorted(values["tags"])
     connection.execute(update(_THREAD).where(_THREAD.c.id == thread_id).values(**values))
-
-
-def decisions(connection: Connection, thread_id: int) -> list[dict[str, Any]]:
-    """Return every decision about a thread, oldest first."""
-    query = select(_DECISION).where(_DECISION.c.thread_id == thread_id).order_by(_DECISION.c.id)
-    return [dict(row._mapping) for row in connection.execute(query)]
 
 
 def rotation(connection: Connection, pod: str) -> tuple[dict[str, int], str]:
@@ -157,9 +153,21 @@ def open_counts(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
+def owned(connection: Connection) -> list[records.Thread]:
+    """Return every thread that has an owner, oldest first."""
+    query = select(_THREAD).where(_THREAD.c.owner != "").order_by(_THREAD.c.id)
+    return [_record(row) for row in connection.execute(query)]
+
+
+def people(connection: Connection) -> set[tuple[str, str]]:
+    """Return every (owner, acting) pair that any thread has."""
+    found = connection.execute(select(_THREAD.c.owner, _THREAD.c.acting).where(_THREAD.c.owner != "").distinct())
+    return {(row.owner, row.acting) for row in found}
+
+
 def _record(row: Row[Any]) -> records.Thread:
     names = ("id", "contact_id", "account_id", "sequence", "mailbox", "subject", "state", "owner", "acting", "rule",
              "reason", "pinned", "label", "task_open", "sla_due_at", "escalation", "assigned_at", "answered_at",
-             "last_reply_at")  # fmt: skip
+             "last_reply_at", "first_reply_at", "touched_at", "linked_id")  # fmt: skip
     values = {name: getattr(row, name) for name in names}
     return records.Thread(**values, tags=frozenset(map(Tag, row.tags)))

@@ -166,6 +166,30 @@ class EventName(StrEnum):
     MAILBOX_HELD = "mailbox.held"  #: a mailbox stopped
     DOMAIN_BLOCKED = "domain.blocked"  #: a domain may not send
     SEQUENCE_PAUSED = "sequence.paused"  #: a go/no-go rule paused a sequence
+    HANDOVER_OFFERED = "handover.offered"  #: a colleague is asked to take a lead
+    HANDOVER_ANSWERED = "handover.answered"  #: accepted, rejected or decided
+    HANDOVER_LATE = "handover.late"  #: nobody answered an offer in time
+    REPORT_WEEKLY = "report.weekly"  #: the weekly audit of the desks
+
+
+class HandoverState(StrEnum):
+    """Where an offer between two roles stands."""
+
+    OFFERED = "offered"  #: the old owner owns until it is answered
+    ACCEPTED = "accepted"  #: the new owner owns
+    REJECTED = "rejected"  #: back with the old owner
+    DISPUTED = "disputed"  #: rejected a second time: a neutral senior decides
+    DECIDED = "decided"  #: a senior decided a dispute or an open rejection
+
+
+class RejectionReason(StrEnum):
+    """Why a lead is not taken."""
+
+    NO_FIT = "no_fit"  #: not our kind of customer: disqualified
+    NO_NEED = "no_need"  #: no need for it: nothing is sent until somebody decides
+    WRONG_PERSON = "wrong_person"  #: not the right contact: nothing is sent until somebody decides
+    TIMING = "timing"  #: later: recycled with the longer window
+    DUPLICATE = "duplicate"  #: known already: linked, one owner for both
 
 
 class AccountStage(StrEnum):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ownership.assign import Assignment, assign_owner
-from ownership.rules import RoutingFacts, check_rules
+from ownership.facts import RoutingFacts
+from ownership.rule_check import check_rules
 from ownership.settings import OwnershipSettings, TeamSettings
 from store.records import Account, Contact, Reply, Thread
 from store.vocabulary import AccountStage, Label, Tag, ThreadState
@@ -88,8 +89,8 @@ DEFAULT_ORDER: list[tuple[str, dict[str, Any], str, str]] = [
 def test_default_order(story: str, given_facts: dict[str, Any], owner: str, rule: str) -> None:
     made = decide(facts(**given_facts))
     assert (made.owner, made.rule) == (owner, rule)
+    assert made.reason.startswith("This ")
     assert made.reason.endswith(".")
-    assert made.reason.count(".") == 1
 
 
 @pytest.mark.parametrize("label", [Label.NOT_INTERESTED, Label.OTHER, Label.INTERESTED])
@@ -201,7 +202,7 @@ def test_conditions(when: dict[str, Any], given_facts: dict[str, Any], matched: 
 
 def test_an_override_acts_on_an_owned_thread_and_pins() -> None:
     settings = rule({"words": ["SOC 2"]}, "pod:west", override=True, pin=True)
-    made = decide(facts(text="SOC2?", thread_owner=A, account=ACME), settings, team(PODS))
+    made = decide(facts(text="SOC2?", thread_owner=T, account=ACME), settings, team(PODS))
     assert (made.owner, made.pinned) == (M, True)
     assert decide(facts(text="hello", thread_owner=A), settings, team(PODS)).owner == A
 

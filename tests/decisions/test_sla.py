@@ -89,14 +89,14 @@ WAITING = Thread(1, 1, None, "demo", "", "", ThreadState.OPEN, owner="maya@team.
 def test_the_ladder_fires_each_rung_once_and_in_order() -> None:
     sla, fired = SlaSettings(), []
     thread = WAITING
-    at = next_rung_at(thread, sla)
+    at = next_rung_at(thread, sla, TEAM)
     while at is not None:
         (rung,) = due_rungs(thread, sla, TEAM, at)
         assert due_rungs(thread, sla, TEAM, at - timedelta(seconds=1)) == ()
         fired.append((rung.event, rung.tell))
         thread = replace(thread, escalation=rung.number)
         assert due_rungs(thread, sla, TEAM, at) == ()
-        at = next_rung_at(thread, sla)
+        at = next_rung_at(thread, sla, TEAM)
     assert fired == [
         (EventName.SLA_WARNING, ("maya@team.example",)),
         (EventName.SLA_BREACHED, ("maya@team.example",)),
@@ -110,8 +110,8 @@ def test_after_a_long_downtime_every_missed_rung_fires_in_order() -> None:
     assert [rung.number for rung in rungs] == [1, 2, 3, 4]
 
 
-def test_nothing_fires_without_an_open_task() -> None:
-    assert due_rungs(replace(WAITING, task_open=False), SlaSettings(), TEAM, DUE + timedelta(days=2)) == ()
+def test_nothing_fires_once_it_is_answered() -> None:
+    assert due_rungs(replace(WAITING, state=ThreadState.ANSWERED), SlaSettings(), TEAM, DUE + timedelta(days=2)) == ()
 
 
 def test_the_backup_takes_over_where_the_team_wants_that() -> None:

@@ -62,10 +62,10 @@ def test_a_token_proves_what_a_stripped_reply_lost() -> None:
     assert find(by_token=(sent(),)).how == "token"
 
 
-def test_a_known_address_alone_opens_a_new_thread_and_proves_nothing() -> None:
+def test_a_known_address_alone_opens_a_new_thread_of_the_last_send_and_proves_nothing() -> None:
     match = find(by_address=(sent(2, subject="Other"), sent(1)))
     assert match.sent is not None
-    assert (match.sent.send_id, match.how, match.same_thread, match.proven) == (1, "address", False, False)
+    assert (match.sent.send_id, match.how, match.same_thread, match.proven) == (2, "address", False, False)
 
 
 def test_a_colleague_is_recognised_by_subject_only() -> None:
@@ -100,7 +100,7 @@ ROWS = [
         False,
     ),
     (Label.OTHER, (), PROVEN, {"held": True}, StopEvent.HOLD, None, True, False),
-    (Label.OUT_OF_OFFICE, (), PROVEN, {"held": True}, StopEvent.HOLD, None, True, False),
+    (Label.OUT_OF_OFFICE, (), PROVEN, {"held": True}, StopEvent.HOLD, None, False, False),
     (Label.OUT_OF_OFFICE, (), PROVEN, {}, StopEvent.OUT_OF_OFFICE, None, False, False),
     (Label.OUT_OF_OFFICE, (Tag.LEFT_COMPANY,), PROVEN, {}, StopEvent.LEFT_COMPANY, None, False, False),
     (Label.OUT_OF_OFFICE, (Tag.TICKET_ACK,), PROVEN, {}, StopEvent.TICKET_ACK, None, False, False),

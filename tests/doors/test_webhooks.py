@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -21,11 +22,15 @@ from store.errors import PermanentError, TemporaryError
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
-PAYLOAD = {"subject": "New reply", "text": "Maya owns this.", "thread": 7}
+PAYLOAD: dict[str, object] = {"subject": "New reply", "text": "Maya owns this.", "thread": 7}
 
 
 def story(
-    tmp_path: Path, status: int, kind: str = "standard", path: str = "/hook"
+    tmp_path: Path,
+    status: int,
+    kind: str = "standard",
+    path: str = "/hook",
+    payload: dict[str, object] = PAYLOAD,
 ) -> list[tuple[dict[str, str], bytes]]:
     """Post one event to a real server that answers `status`; returns what it got."""
     got: list[tuple[dict[str, str], bytes]] = []
@@ -49,7 +54,7 @@ def story(
             {"url": f"http://127.0.0.1:{port}{path}", "kind": kind, "secret": {"file": str(secret)}}
         )
         try:
-            await post(hook, "thread.assigned", "thread.assigned:7", PAYLOAD, NOW)
+            await post(hook, "thread.assigned", "thread.assigned:7", payload, NOW)
         finally:
             server.should_exit = True
             await task
@@ -85,7 +90,12 @@ def test_some_answers_are_final_and_redirects_are_not_followed(tmp_path: Path, s
         story(tmp_path, status)
 
 
-@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "192.168.1.1", "[fd00::1]", "0.0.0.0", "127.0.0.2"])
+PRIVATE = ["10.0.0.1", "169.254.169.254", "192.168.1.1", "[fd00::1]", "0.0.0.0", "127.0.0.2", "100.64.0.1", "224.0.0.1",
+           "240.0.0.1", "[::ffff:10.0.0.1]", "[::ffff:8.8.8.8]", "[64:ff9b::a00:1]", "[2002:a00:1::]", "[fe80::1]", "[ff02::1]",
+           "2130706433", "0x7f000001", "017700000001"]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", PRIVATE)
 def test_private_addresses_are_refused(host: str) -> None:
     with pytest.raises(PermanentError, match="not a public address"):
         asyncio.run(resolve_public(f"https://{host}/hook"))
@@ -93,5 +103,28 @@ def test_private_addresses_are_refused(host: str) -> None:
 
 def test_the_known_vector_of_the_standard() -> None:
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    headers = sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, '{"test": 2432232314}')
+    headers = sign([secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, '{"test": 2432232314}')
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1.evil.example/x", "http://localhost.evil.example/x", "http://127.0.0.1@evil.example/x",
+        "https://user:pass@hooks.example/x", "http://hooks.example/x", "ftp://hooks.example/x", "https:///x",
+    ],
+)  # fmt: skip
+def test_a_url_that_only_looks_like_loopback_is_refused_at_load(url: str) -> None:
+    with pytest.raises(ValidationError):
+        WebhookSettings.model_validate({"url": url, "kind": "slack"})
+
+
+def test_while_keys_rotate_both_sign() -> None:
+    headers = sign([SECRET, "whsec_b2xkIHNlY3JldA=="], "id", 1, "{}")
+    assert headers["webhook-signature"].count("v1,") == 2
+    assert headers["webhook-signature"].split()[0] == sign([SECRET], "id", 1, "{}")["webhook-signature"]
+
+
+def test_what_came_in_pings_nobody_in_slack(tmp_path: Path) -> None:
+    ((_, body),) = story(tmp_path, 200, kind="slack", payload={"subject": "<!channel>", "text": "a & <@U1>"})
+    assert json.loads(body)["text"] == "*&lt;!channel&gt;*\na &amp; &lt;@U1&gt;"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from postroom.commands_data import verify
-from store import audit, messages, sends, suppression, threads
+from store import audit, decisions, messages, sends, suppression, threads
 from store.vocabulary import Label, SendState
 from tests.simulation.sixty_days import LIMIT, MAILBOXES, START, Played, Simulation
 
@@ -61,10 +61,10 @@ def test_every_human_thread_has_one_explained_owner(played: Played) -> None:
     owned = [thread for thread in store.read_now(threads.find) if thread.owner]
     assert len(owned) >= 100
     for thread in owned:
-        decisions = store.read_now(threads.decisions, thread.id)
-        assert decisions[-1]["owner"] == thread.owner
-        assert decisions[-1]["reason"].endswith(".")
-        assert sum(step["matched"] for step in decisions[-1]["tried"]) >= 1
+        made = store.read_now(decisions.of_thread, thread.id)
+        assert made[-1]["owner"] == thread.owner
+        assert made[-1]["reason"].endswith(".")
+        assert sum(step["matched"] for step in made[-1]["tried"]) >= 1
 
 
 def test_each_change_of_owner_has_an_audit_entry(played: Played) -> None:
@@ -73,7 +73,7 @@ def test_each_change_of_owner_has_an_audit_entry(played: Played) -> None:
     moves = ("thread.assigned", "thread.moved")
     written = Counter(entry["subject"] for entry in entries if entry["action"] in moves)
     for thread in store.read_now(threads.find):
-        owners = [one["owner"] for one in store.read_now(threads.decisions, thread.id)]
+        owners = [one["owner"] for one in store.read_now(decisions.of_thread, thread.id)]
         changes = sum(1 for before, after in zip(["", *owners], owners, strict=False) if before != after)
         assert written[f"thread:{thread.id}"] == changes
     assert store.read_now(verify) == []
