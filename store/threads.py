@@ -111,8 +111,7 @@ def assign(
 
 def answered(connection: Connection, thread_id: int, at: datetime, *, actor: str, detail: Mapping[str, Any]) -> None:
     """Note that somebody of ours has answered: the clock ends and the task is closed."""
-    touched = select(func.coalesce(_THREAD.c.touched_at, at)).where(_THREAD.c.id == thread_id)
-    first = connection.execute(touched).scalar_one()
+    first = connection.execute(select(_THREAD.c.touched_at).where(_THREAD.c.id == thread_id)).scalar_one() or at
     values = {"state": ThreadState.ANSWERED, "task_open": False, "answered_at": at, "touched_at": first}
     change(connection, thread_id, **values)
     audit.append(connection, at, actor, "thread.answered", f"thread:{thread_id}", detail)
