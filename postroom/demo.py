@@ -17,8 +17,10 @@ from typing import Any
 import httpx
 from rich.console import Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from deliverability.resolver import DnsResolver
 from postroom import demo_world, output
@@ -161,15 +163,10 @@ def _facts(connection: Any, opened: Opened, now: datetime) -> dict[str, Any]:
 
 def show_results(opened: Opened, internet: Internet) -> int:
     """Print the end of the story and return how many problems the audit found."""
-    store, people = opened.store, opened.config.team
-    table = Table(
-        "thread", "contact", "label", "owner", "acting", "why", title="Who owns what, and why", title_justify="left"
-    )
+    store = opened.store
+    output.console.print("\n[bold]Who owns what, and why[/]")
     for row in store.read_now(thread_rows):
-        owner, acting = (people.find(row[name]) for name in ("owner", "acting"))
-        table.add_row(str(row["thread"]), row["contact"], str(row["label"]), owner.title if owner else "",
-                      acting.title if acting else "", row["reason"])  # fmt: skip
-    output.console.print(table)
+        output.console.print(_owner_lines(opened, row))
     ledger = Table("who", "reason", "source", "since", title="Never mailed again", title_justify="left")
     for entry in store.read_now(suppression.entries):
         ledger.add_row(entry.value, entry.reason, entry.source, f"{entry.created_at:%d %b %Y}")
@@ -182,6 +179,16 @@ def show_results(opened: Opened, internet: Internet) -> int:
     output.console.print(_summary(opened, internet))
     output.console.print("audit verify: the log is whole" if not problems else "\n".join(problems))
     return len(problems)
+
+
+def _owner_lines(opened: Opened, row: dict[str, Any]) -> Padding:
+    """Return one thread as two lines that fit any terminal: what came, and whose it is with the reason."""
+    names = [person.title if (person := opened.config.team.find(row[key])) else "" for key in ("owner", "acting")]
+    owner = names[0] if names[0] == names[1] else f"{names[0]} (now with {names[1]})"
+    head = Text.assemble(
+        f"{row['thread']:>3}  ", (f"{row['label'] or 'no label':<15}", "cyan"), row["contact"], "  ", (owner, "bold")
+    )
+    return Padding(Group(head, Padding(Text(row["reason"], style="dim"), (0, 0, 0, 5))), 0)
 
 
 def _ended(connection: Any) -> list[tuple[str, str, str, str]]:
