@@ -81,3 +81,8 @@ def test_an_unknown_sequence_is_named(started: Path) -> None:
     found = run(started, "preview", "nothing-of-the-kind")
     assert found.returncode == 1
     assert "nothing-of-the-kind" in found.stderr
+
+
+def test_the_example_in_the_repository_is_what_init_writes(started: Path) -> None:
+    example = (Path(__file__).parents[2] / "config.toml").read_text(encoding="utf-8")
+    assert (started / "config.toml").read_text(encoding="utf-8") == example

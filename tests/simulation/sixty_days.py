@@ -60,7 +60,7 @@ class Played:
 class Simulation:
     """One world, one house, one clock."""
 
-    def __init__(self, folder: Path, seed: int, contacts: int) -> None:
+    def __init__(self, folder: Path, seed: int, contacts: int, subject: str = "A question, {{ first_name }}") -> None:
         self.folder, self.chance = folder, random.Random(seed)
         self.clock = SteppedClock(START)
         self.boxes = {f"m{number}@{DOMAIN}": MemoryMailbox() for number in range(MAILBOXES)}
@@ -70,7 +70,7 @@ class Simulation:
         for address in self.boxes:
             self.world.add_mailbox(address)
         self.world.add_mailbox(f"m0@{DOMAIN}", [f"sales@{DOMAIN}"])
-        (folder / "config.toml").write_text(_config(folder), encoding="utf-8")
+        (folder / "config.toml").write_text(_config(folder, subject), encoding="utf-8")
         (folder / "secret").write_text("a secret of a simulation, long enough for keys", encoding="utf-8")
         self.played = Played(open_all(folder / "config.toml"), self.world, people)
         self.transports: dict[str, MemoryTransport] = {}
@@ -79,22 +79,22 @@ class Simulation:
 
     async def play(self, days: int) -> Played:
         """Import, enroll, activate, then live through the days."""
-        self._fill()
+        self.fill()
         end = START + timedelta(days=days)
         while self.clock.now() < end:
             self._trouble()
             await self._answers()
-            await self._pass()
+            await self.run_pass()
             now = self.clock.now()
             self.clock.advance(STEP if now.weekday() < 5 and 6 <= now.hour < 22 else QUIET_STEP)
         for transport in self.transports.values():
             transport.faults.clear()
         for _ in range(4):  # what is still open settles: six hours are the last look into Sent
             self.clock.advance(timedelta(hours=7))
-            await self._pass()
+            await self.run_pass()
         return self.played
 
-    async def _pass(self) -> None:
+    async def run_pass(self) -> None:
         """Run a pass of every worker; a mailbox is polled when IDLE would say so, and each noon."""
         now, house = self.clock.now(), self.house
         await house.domains.run_pass(now)
@@ -123,7 +123,8 @@ class Simulation:
             doors=(dict(readers), dict(self.transports)),
         )
 
-    def _fill(self) -> None:
+    def fill(self) -> None:
+        """Import everybody, enroll half of them in each sequence and activate both."""
         opened, people = self.played.opened, self.played.people
         rows = ["email,first_name,last_name,company,country,timezone,language,title,source,legal_basis"]
         rows += [f"{one.email},{one.first_name},{one.last_name},{one.company},{one.country},{one.zone},{one.language},"
@@ -158,7 +159,7 @@ class Simulation:
         self.world.clicks.clear()  # the endpoint has tests of its own
 
 
-def _config(folder: Path) -> str:
+def _config(folder: Path, subject: str) -> str:
     parts = [
         f'[postroom]\nsecret = {{ file = "{folder}/secret" }}\n[store]\nurl = "sqlite:///{folder}/postroom.db"\n',
         '[company]\nname = "Out"\npostal_address = "Out Ltd, 1 Road"\nunsubscribe_url = "https://u.out.test/u"\n',
@@ -176,7 +177,8 @@ def _config(folder: Path) -> str:
         parts.append(
             f'[[sequence]]\nname = "{name}"\nowner = "{owner}"\nbackup = "{backup}"\nmailboxes = [{boxes}]\n'
             'window = { hours = "09:00-17:00", days = "mon-fri", zone = "Europe/Berlin" }\n'
-            '[[sequence.step]]\nsubject = "A question, {{ first_name }}"\nbody = "Who answers at {{ company }}?"\n'
+            f'[[sequence.step]]\nsubject = "{subject}"\n'
+            'body = "Who answers at {{ company }}?"\n'
             '[[sequence.step]]\ndelay = "3 business days"\nbody = "Did this reach you?"\n'
             '[[sequence.step]]\ndelay = "5 business days"\nbody = "My last note."\n'
         )
