@@ -1,1 +1,15 @@
-"""deliverability"""
+"""May this domain send? What the DNS says about it, in one verdict with the records to publish.
+
+Flow: `resolver` (the door to the DNS) answers; `spf_assess`, `dkim_keys`, `dmarc_assess`, `transport_security` and
+`extras` each turn answers into findings; `verdict` gathers them under one time limit and decides; `worker` does so on a
+schedule and stores the verdict, which `outbound` honours at planning and at the claim.
+
+Invariants:
+- a temporary failure is its own finding and never read as "missing": it keeps the last verdict, and by itself blocks
+  and allows nothing;
+- a finding has a stable slug, quotes what was found, says what to do and who asks for it (`demands`);
+- a record to publish is the existing one corrected, valid, and lets the named relay pass;
+- the number of questions is bounded: 10 terms of SPF, 8 names of a DMARC walk, a fixed list of selectors.
+
+Why the resolver is called from within the decisions: what a record says decides which name is asked next.
+"""

@@ -1,96 +1,107 @@
-"""Are the keys published with which a domain's mail is signed?"""
+"""Are the keys published with which a domain's mail is signed?
 
-import base64
-import binascii
+Known selectors are each asked for. Where none is known, common names of providers are tried: then one good key is
+enough, and finding none proves nothing.
+"""
+
+import asyncio
 from collections.abc import Sequence
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-
-from deliverability.findings import Finding
-from deliverability.resolver import DnsAnswer, Resolver
+from deliverability.demands import Demand
+from deliverability.dkim_record import GOOD_BITS, MOST_BITS, DkimKey, KeyFault, parse_key
+from deliverability.findings import Finding, temporary, zone_line
+from deliverability.resolver import DnsAnswer, DnsStatus, Resolver
 from store.vocabulary import Severity
 
-DEMAND = "Gmail, Yahoo and Microsoft bulk sender rules: DKIM with a key of at least 1024 bits, better 2048"
-COMMON = ("default", "google", "selector1", "selector2", "s1", "s2", "k1", "k2", "k3", "mail", "dkim", "smtp", "mx",
-          "key1", "mandrill", "pm", "zoho", "protonmail", "fm1", "fm2", "fm3", "mte1", "ed25519", "rsa")  # fmt: skip
-LEAST_BITS, GOOD_BITS = 1024, 2048
+#: Selectors that providers and how-tos use.
+COMMON = (
+    "default", "google", "selector1", "selector2", "s1", "s2", "k1", "k2", "k3", "mail", "dkim", "dkim1", "smtp", "mx",
+    "key1", "key2", "mandrill", "mailo", "pic", "pm", "zoho", "zmail", "protonmail", "protonmail2", "protonmail3",
+    "sig1", "fm1", "fm2", "fm3", "mte1", "mte2", "hs1", "hs2", "ed25519", "rsa", "smtpapi", "m1", "em1", "krs",
+    "litesrv", "brevo1", "brevo2", "mailjet", "scph0123", "zendesk1", "zendesk2", "cm", "dk", "s", "sel", "sel1",
+    "sel2", "selector", "test", "email", "main", "postroom", "20230601",
+)  # fmt: skip
+NOBODY = "no-such-selector-postroom"  # answers only where a wildcard answers for everything
+_ADVICE = {
+    KeyFault.NOT_A_KEY: ("dkim-invalid", "This is no key record. Publish the one your mail provider shows."),
+    KeyFault.SYNTAX: ("dkim-invalid", "Receivers cannot read this key record."),
+    KeyFault.REVOKED: ("dkim-revoked", "The key is revoked (empty p=): sign with another one."),
+    KeyFault.WEAK: ("dkim-weak", "Receivers refuse RSA keys below 1024 bits: make one of 2048 bits."),
+    KeyFault.HASH: ("dkim-old-hash", "h= must allow sha256 (RFC 8301)."),
+    KeyFault.SERVICE: ("dkim-not-for-mail", "s= excludes mail."),
+}
 
 
 async def assess_selectors(resolver: Resolver, domain: str, selectors: Sequence[str]) -> list[Finding]:
     """Return findings about the DKIM keys at these selectors; without any, common names are tried."""
-    findings: list[Finding] = []
-    temporary = False
-    for selector in selectors or COMMON:
-        answer = await resolver.lookup(f"{selector}._domainkey.{domain}", "TXT")
-        if answer.records:
-            findings.append(assess_key(selector, answer))
-        elif answer.missing and selectors:
-            advice = f"Publish the public key at {selector}._domainkey.{domain}, as your mail provider shows it."
-            findings.append(Finding("dkim-missing", Severity.ERROR, f"no key at selector {selector}", advice, DEMAND))
-        temporary = temporary or not (answer.records or answer.missing)
-    if temporary and not findings:
-        return [Finding("dkim-temporary", Severity.TEMPORARY, "no answer", "Ask again later.", DEMAND)]
-    if not findings:
-        advice = "Name your selector (deliverability.selectors, or --selector); without DKIM, bulk mail is refused."
-        return [Finding("dkim-not-found", Severity.WARNING, "no key at any common selector", advice, DEMAND)]
-    return findings
+    names = list(dict.fromkeys(selectors)) or [NOBODY, *COMMON]
+    asked = await asyncio.gather(*(resolver.lookup(f"{name}._domainkey.{domain}", "TXT") for name in names))
+    answers = dict(zip(names, asked, strict=True))
+    if selectors:
+        return [_assess_answer(domain, name, answer) for name, answer in answers.items()]
+    return _assess_guesses(domain, answers)
 
 
-def assess_key(selector: str, answer: DnsAnswer) -> Finding:
-    """Return the finding about one key record (RFC 6376, 3.6.1; RFC 8463)."""
-    where = f"selector {selector}"
+def _assess_answer(domain: str, selector: str, answer: DnsAnswer) -> Finding:
+    if answer.status is DnsStatus.TEMPERROR:
+        return temporary("dkim", f"{answer.detail} at selector {selector}", Demand.DKIM)
+    if answer.missing:
+        advice = f"Publish the public key at {selector}._domainkey.{domain}, as your mail provider shows it."
+        return Finding("dkim-missing", Severity.ERROR, f"no key at selector {selector}", advice, Demand.DKIM)
+    return assess_key(domain, selector, answer)
+
+
+def _assess_guesses(domain: str, answers: dict[str, DnsAnswer]) -> list[Finding]:
+    """Judge keys found at guessed selectors: what is no key there, or everywhere the same, is not one of ours."""
+    everywhere = set(answers[NOBODY].records)
+    findings = []
+    for selector, answer in answers.items():
+        wild = selector != NOBODY and bool(everywhere) and set(answer.records) <= everywhere
+        keys = [parse_key(text) for text in answer.records]
+        if answer.records and not wild and any(key.fault is not KeyFault.NOT_A_KEY for key in keys):
+            findings.append(assess_key(domain, "*" if selector == NOBODY else selector, answer))
+    if any(finding.severity is not Severity.ERROR for finding in findings):
+        return [finding for finding in findings if finding.severity is not Severity.ERROR]  # old keys left behind
+    if findings:
+        return findings
+    failed = [answer for answer in answers.values() if answer.status is DnsStatus.TEMPERROR]
+    if failed:
+        return [temporary("dkim", failed[0].detail, Demand.DKIM)]
+    advice = (
+        "Without DKIM bulk mail is refused. Name your selector (--selector, deliverability.selectors), "
+        f'or publish your provider\'s key at SELECTOR._domainkey.{domain}: "v=DKIM1; k=rsa; p=..."'
+    )
+    return [Finding("dkim-not-found", Severity.WARNING, "no key at any common selector", advice, Demand.DKIM)]
+
+
+def assess_key(domain: str, selector: str, answer: DnsAnswer) -> Finding:
+    """Return the finding about one key record."""
+    where, name = f"selector {selector}", f"{selector}._domainkey.{domain}"
     if len(answer.records) > 1:
-        return Finding("dkim-two-records", Severity.ERROR, where, "Keep exactly one key record at a selector.", DEMAND)
-    tags = _tags(answer.records[0])
-    if tags is None or tags.get("v", "DKIM1") != "DKIM1" or "p" not in tags:
-        return Finding(
-            "dkim-invalid", Severity.ERROR, answer.records[0][:200], f"{where}: not a valid key record.", DEMAND
-        )
-    material = "".join(tags["p"].split())
-    if not material:
-        return Finding(
-            "dkim-revoked", Severity.ERROR, where, "The key is revoked (empty p=): sign with another one.", DEMAND
-        )
-    kind = tags.get("k", "rsa").lower()
-    bits = _bits(kind, material)
-    if bits is None:
-        return Finding("dkim-invalid", Severity.ERROR, f"{where}: k={kind}", "The key data cannot be read.", DEMAND)
-    if kind == "rsa" and bits < LEAST_BITS:
-        return Finding("dkim-weak", Severity.ERROR, f"{where}: {bits} bits", "Use 2048 bits; this is refused.", DEMAND)
-    if "y" in [flag.strip() for flag in tags.get("t", "").split(":")]:
-        return Finding(
-            "dkim-testing", Severity.WARNING, f"{where}: t=y", "Remove t=y: receivers may ignore the key.", DEMAND
-        )
-    if kind == "rsa" and bits < GOOD_BITS:
-        return Finding("dkim-short", Severity.INFO, f"{where}: {bits} bits", "2048 bits are better.", DEMAND)
-    return Finding("dkim-ok", Severity.OK, f"{where}: {kind} {bits} bits", "", DEMAND)
+        found = f"{where}: " + " | ".join(answer.records)
+        advice = f"Keep exactly one TXT record at {name} (RFC 6376, 3.6.2.2)."
+        return Finding("dkim-two-records", Severity.ERROR, found, advice, Demand.DKIM)
+    key = parse_key(answer.records[0])
+    if key.fault is not None:
+        slug, advice = _ADVICE[key.fault]
+        return _with_record(slug, Severity.ERROR, f"{where}: {_said(key)}", advice, name, key)
+    if key.testing:
+        advice = "t=y tells receivers to treat the mail as unsigned."
+        return _with_record("dkim-testing", Severity.WARNING, f"{where}: {key.text}", advice, name, key)
+    size = f"{where}: {key.kind} {key.bits} bits"
+    if key.kind == "rsa" and key.bits < GOOD_BITS:
+        return Finding("dkim-short", Severity.INFO, size, "2048 bits are better.", Demand.DKIM)
+    if key.kind == "rsa" and key.bits > MOST_BITS:
+        advice = "Receivers need not take RSA keys over 4096 bits: use 2048."
+        return Finding("dkim-too-long", Severity.WARNING, size, advice, Demand.DKIM)
+    return Finding("dkim-ok", Severity.OK, size, "", Demand.DKIM)
 
 
-def _tags(text: str) -> dict[str, str] | None:
-    tags: dict[str, str] = {}
-    for part in text.split(";"):
-        if not part.strip():
-            continue
-        name, separator, value = part.partition("=")
-        if not separator or name.strip() in tags:
-            return None
-        tags[name.strip()] = value.strip()
-    return tags
+def _said(key: DkimKey) -> str:
+    return f"{key.kind} {key.bits} bits" if key.fault is KeyFault.WEAK else key.text
 
 
-def _bits(kind: str, material: str) -> int | None:
-    try:
-        raw = base64.b64decode(material, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    if kind == "ed25519":
-        return 256 if len(raw) == 32 else None
-    if kind != "rsa":
-        return None
-    try:
-        key = load_der_public_key(raw)
-    except (ValueError, UnsupportedAlgorithm):
-        return None
-    return key.key_size if isinstance(key, RSAPublicKey) else None
+def _with_record(slug: str, severity: Severity, found: str, advice: str, name: str, key: DkimKey) -> Finding:
+    line = zone_line(name, key.repaired) if key.repaired else ""
+    said = f'{advice} Publish "{key.repaired}"' if key.repaired else advice
+    return Finding(slug, severity, found, said, Demand.DKIM, line)

@@ -1,15 +1,19 @@
-"""What did a check find, and what should be done about it?"""
+"""What did a check find, what should be done about it, and which record puts it right?"""
 
 from dataclasses import dataclass
 
 from store.vocabulary import Severity
+
+STRING_BYTES = 255  # one string of a TXT record (RFC 1035, 3.3)
+AGAIN = "The DNS gave no answer; this says nothing about the record. Ask again later."
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Hold one result of a check: `found` quotes what is there, `advice` says what to do, `rule` names who asks for it.
 
-    The slug is stable ("spf-two-records") and the same in log, audit and console.
+    The slug is stable ("spf-two-records") and the same in log, audit and console. `publish` is a zone-file line with
+    the whole corrected record, empty where no record can put it right.
     """
 
     slug: str
@@ -17,3 +21,19 @@ class Finding:
     found: str
     advice: str
     rule: str = ""
+    publish: str = ""
+
+
+def temporary(check: str, detail: str, rule: str) -> Finding:
+    """Return the finding that says nothing is known now: never to be read as "there is none"."""
+    advice = AGAIN if detail != "cname-loop" else "The aliases (CNAME) of this name lead in a circle: break it."
+    return Finding(
+        f"{check}-temperror", Severity.TEMPORARY, f"temporary failure: {detail or 'no answer'}", advice, rule
+    )
+
+
+def zone_line(name: str, text: str) -> str:
+    """Return a TXT record as a zone file writes it, in strings of at most 255 bytes."""
+    pieces = [text[start : start + STRING_BYTES] for start in range(0, len(text), STRING_BYTES)] or [""]
+    quoted = " ".join('"{}"'.format(piece.replace("\\", "\\\\").replace('"', '\\"')) for piece in pieces)
+    return f"{name}. TXT {quoted}"

@@ -1,6 +1,7 @@
-"""How often are sending domains checked, and against which server?"""
+"""How often are sending domains checked, against which server, and what is known about them beforehand?"""
 
 from datetime import timedelta
+from ipaddress import ip_address
 
 from pydantic import Field, field_validator
 
@@ -14,13 +15,29 @@ class DeliverabilitySettings(Settings):
     retry: Duration = Field(timedelta(minutes=10), description="how soon after a temporary DNS failure")
     resolver: str = Field("", description="HOST:PORT of a name server; empty: the system's")
     relays: tuple[str, ...] = Field((), description="IP addresses that send for the domains; empty: not checked")
-    selectors: tuple[str, ...] = Field((), description="DKIM selectors in use; empty: common names are tried")
+    selectors: tuple[str, ...] = Field(
+        (), description="DKIM selectors in use; empty: those of [[dkim]], else common names"
+    )
+    authserv_ids: tuple[str, ...] = Field(
+        (), description="names under which our own servers write Authentication-Results; no other is believed"
+    )
+    blocklists: tuple[str, ...] = Field(
+        (), description="DNS blocklists of addresses, asked about the relays; empty: off"
+    )
+    domain_blocklists: tuple[str, ...] = Field((), description="DNS blocklists of domains; empty: off")
 
     @field_validator("resolver")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
         if value and not (value.rpartition(":")[0] and value.rpartition(":")[2].isdigit()):
             raise ValueError(f'"{value}" is not HOST:PORT, for example 127.0.0.1:53')
+        return value
+
+    @field_validator("relays")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for relay in value:
+            ip_address(relay)
         return value
 
     @property

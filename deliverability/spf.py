@@ -33,6 +33,17 @@ class SpfStatus(StrEnum):
     PERMERROR = "permerror"  #: the records are wrong; somebody must repair them
 
 
+class SpfFault(StrEnum):
+    """What is wrong with records that evaluate to permerror (section 2.6.7)."""
+
+    SYNTAX = "syntax"  #: a term breaks the grammar
+    DOUBLED = "doubled"  #: several records at one name
+    NO_TARGET = "no-target"  #: include or redirect names a domain without a record
+    LOOKUPS = "lookups"  #: more terms than MAX_LOOKUPS query the DNS
+    VOID = "void"  #: more queries than MAX_VOID_LOOKUPS find nothing
+    HOSTS = "hosts"  #: an mx has more than MAX_NAMES hosts
+
+
 _QUALIFIERS = {"+": SpfStatus.PASS, "-": SpfStatus.FAIL, "~": SpfStatus.SOFTFAIL, "?": SpfStatus.NEUTRAL}
 
 
@@ -55,6 +66,7 @@ class SpfResult:
     lookups: int = 0  # terms counted against MAX_LOOKUPS
     void_lookups: int = 0
     trace: tuple[SpfStep, ...] = ()
+    fault: SpfFault | None = None  # of a permerror
 
 
 async def check_host(
@@ -91,30 +103,32 @@ async def check_host(
             "t": str(int(at.timestamp())) if at else "0",
         },
     )
-    result, explanation, reason = SpfStatus.TEMPERROR, "", ""
+    result, explanation, reason, fault = SpfStatus.TEMPERROR, "", "", None
     try:
         async with asyncio.timeout(budget):
             result = await evaluation.check(domain)
             if result is SpfStatus.FAIL:
                 explanation = await evaluation.explain()
     except _Stop as stop:
-        result, reason = stop.result, stop.reason
+        result, reason, fault = stop.result, stop.reason, stop.fault
     except TimeoutError:
         if result is SpfStatus.TEMPERROR:  # else only the explanation came too late
             reason = f"no result within {budget:g} seconds"
-    return SpfResult(result, explanation, reason, evaluation.lookups, evaluation.void_lookups, tuple(evaluation.trace))
+    return SpfResult(
+        result, explanation, reason, evaluation.lookups, evaluation.void_lookups, tuple(evaluation.trace), fault
+    )
 
 
 class _Stop(Exception):
     """End an evaluation from any depth."""
 
-    def __init__(self, result: SpfStatus, reason: str) -> None:
+    def __init__(self, result: SpfStatus, reason: str, fault: SpfFault | None = None) -> None:
         super().__init__(reason)
-        self.result, self.reason = result, reason
+        self.result, self.reason, self.fault = result, reason, fault
 
 
-def _permerror(reason: str) -> _Stop:
-    return _Stop(SpfStatus.PERMERROR, reason)
+def _permerror(fault: SpfFault, reason: str) -> _Stop:
+    return _Stop(SpfStatus.PERMERROR, reason, fault)
 
 
 @dataclass(slots=True)
@@ -148,7 +162,7 @@ class _Evaluation:
         self.trace.append(SpfStep(domain, f"redirect={record.redirect}", target))
         result = await self.check(target)
         if result is SpfStatus.NONE:
-            raise _permerror(f"redirect={target} has no SPF record")  # section 6.1
+            raise _permerror(SpfFault.NO_TARGET, f"redirect={target} has no SPF record")  # section 6.1
         return result
 
     async def explain(self) -> str:
@@ -174,13 +188,13 @@ class _Evaluation:
             raise _Stop(SpfStatus.TEMPERROR, f"TXT of {domain}: {answer.detail}")
         texts = select_records(answer.records)
         if len(texts) > 1:
-            raise _permerror(f"{domain} has {len(texts)} SPF records")
+            raise _permerror(SpfFault.DOUBLED, f"{domain} has {len(texts)} SPF records")
         if not texts:
             return None
         record = parse_record(texts[0])
         if record.problems:
             first = record.problems[0]
-            raise _permerror(f"{domain}: {first.term!r}: {first.reason}")
+            raise _permerror(SpfFault.SYNTAX, f"{domain}: {first.term!r}: {first.reason}")
         return record
 
     async def _try(self, mechanism: Mechanism, domain: str) -> bool:
@@ -215,7 +229,7 @@ class _Evaluation:
     async def _include(self, target: str) -> bool:
         result = await self.check(target)
         if result is SpfStatus.NONE:
-            raise _permerror(f"include:{target} has no SPF record")  # section 5.2
+            raise _permerror(SpfFault.NO_TARGET, f"include:{target} has no SPF record")  # section 5.2
         return result is SpfStatus.PASS
 
     async def _has_address(self, hosts: Sequence[str], mechanism: Mechanism) -> bool:
@@ -224,7 +238,7 @@ class _Evaluation:
         near = ip_network((self.client, prefix), strict=False)
         for position, host in enumerate(hosts):
             if position == MAX_NAMES:
-                raise _permerror(f"{mechanism.text!r} has more than {MAX_NAMES} hosts")
+                raise _permerror(SpfFault.HOSTS, f"{mechanism.text!r} has more than {MAX_NAMES} hosts")
             addresses = (await self._query(host, self._address_kind)).records
             if any(ip_address(address) in near for address in addresses):
                 return True
@@ -236,7 +250,7 @@ class _Evaluation:
 
     def _count(self, term: str) -> None:
         if self.lookups == MAX_LOOKUPS:
-            raise _permerror(f"more than {MAX_LOOKUPS} DNS lookups, at {term!r}")
+            raise _permerror(SpfFault.LOOKUPS, f"more than {MAX_LOOKUPS} DNS lookups, at {term!r}")
         self.lookups += 1
 
     async def _query(self, name: str, kind: str) -> DnsAnswer:
@@ -251,7 +265,7 @@ class _Evaluation:
             return
         self.void_lookups += 1
         if self.void_lookups > MAX_VOID_LOOKUPS:
-            raise _permerror(f"more than {MAX_VOID_LOOKUPS} lookups found nothing, at {kind} of {name}")
+            raise _permerror(SpfFault.VOID, f"more than {MAX_VOID_LOOKUPS} lookups found nothing, at {kind} of {name}")
 
     async def _own_names(self) -> list[str]:
         """Return the client's validated names; DNS errors only leave names out (section 5.5)."""

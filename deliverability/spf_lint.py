@@ -1,61 +1,78 @@
-"""What is wrong with a domain's SPF records, apart from what they evaluate to?"""
+"""What is wrong with the text of a domain's SPF records, apart from what they evaluate to?"""
 
 import re
 from collections.abc import Iterator, Sequence
 
-from deliverability.findings import Finding
-from deliverability.spf_record import parse_record, select_records
+from deliverability.demands import Demand
+from deliverability.findings import Finding, zone_line
+from deliverability.spf_record import SpfRecord, parse_record, select_records
+from deliverability.spf_repair import join_terms, merge_spf, repair_spf, typed
 from store.vocabulary import Severity
 
-DEMAND = "RFC 7208; Gmail, Yahoo and Microsoft want a valid SPF record"
-_MEANT = re.compile(r"""^\W{0,3}v\s?=\s?spf\s?1?\b|^spf1\s|^\W{0,2}v=spf2|^["'“”]v=spf1""", re.IGNORECASE)
-_LONGEST = 450  # characters of a record that still fit one UDP answer
+_MEANT = re.compile(r"v\s?[=:]?\s?spf[\s\d;,]|v\s?=\s?spf1?|spf[12]?[\s;,]", re.IGNORECASE)
+_SENDER_ID = re.compile(r"spf2\.0/", re.IGNORECASE)
+_LONGEST_BYTES = 450  # of a record that still fits one UDP answer of 512 bytes
+_WIDEST = {4: 8, 6: 16}  # prefix lengths below which a network is no longer anybody's own
 
 
-def lint_records(texts: Sequence[str]) -> Iterator[Finding]:
+def looks_like_spf(text: str) -> bool:
+    """Tell whether a TXT record that is no SPF record was meant to be one."""
+    plain = typed(text)
+    return bool(_MEANT.match(plain)) and not _SENDER_ID.match(plain)
+
+
+def lint_records(domain: str, texts: Sequence[str]) -> Iterator[Finding]:
     """Yield findings about the TXT records of a domain: records that miss the syntax, doubled ones, risky terms."""
     records = select_records(texts)
-    for text in texts:
-        if text not in records and _MEANT.match(text):
-            fixed = _repaired(text)
-            yield Finding(
-                "spf-broken", Severity.ERROR, text, f'Receivers ignore this record. Publish "{fixed}"', DEMAND
-            )
+    broken = [text for text in texts if text not in records and looks_like_spf(text)]
+    severity = Severity.WARNING if records else Severity.ERROR
+    for text in broken:
+        fixed = repair_spf(text) if not records else ""
+        advice = f'Receivers do not see an SPF record here. Publish "{fixed}"' if fixed else "Remove this leftover."
+        line = zone_line(domain, fixed) if fixed else ""
+        yield Finding("spf-broken", severity, typed(text), advice, Demand.SPF, line)
     if len(records) > 1:
-        advice = f'Keep one record: "{_merged(records)}"'
-        yield Finding("spf-two-records", Severity.ERROR, " | ".join(records), advice, DEMAND)
-        return
-    for record in records:
-        parsed = parse_record(record)
-        for mechanism in parsed.mechanisms:
-            if mechanism.kind == "all" and mechanism.qualifier in "+?":
-                advice = f"{mechanism.text} lets everybody send as you: end the record with ~all or -all."
-                severity = Severity.ERROR if mechanism.qualifier == "+" else Severity.WARNING
-                yield Finding("spf-allows-everybody", severity, record, advice, DEMAND)
-            if mechanism.kind == "ptr":
-                advice = "Remove ptr: it is slow, unreliable and must not be used (RFC 7208, 5.5)."
-                yield Finding("spf-ptr", Severity.WARNING, record, advice, DEMAND)
-        ended = parsed.redirect or any(mechanism.kind == "all" for mechanism in parsed.mechanisms)
-        if not ended and not parsed.problems:
-            yield Finding(
-                "spf-no-end", Severity.INFO, record, f'Say what holds for all others: "{record.strip()} ~all"', DEMAND
-            )
-        if len(record) > _LONGEST:
-            yield Finding("spf-long", Severity.INFO, record[:80] + "...", "Shorten it: long answers need TCP.", DEMAND)
+        merged = merge_spf(records)
+        advice = f'Several SPF records count as none (permerror). Publish only "{merged}"'
+        line = zone_line(domain, merged)
+        yield Finding("spf-two-records", Severity.ERROR, " | ".join(records), advice, Demand.SPF, line)
+    elif records:
+        yield from _lint_record(domain, parse_record(records[0]))
 
 
-def _repaired(text: str) -> str:
-    plain = text.strip(" \"'“”„;").replace("“", "").replace("”", "")
-    body = re.sub(r"^v?\s?=?\s?spf\s?[12]?(?:\.0)?[;,:\s]*(?:/\S+)?", "", plain, flags=re.IGNORECASE)
-    terms = " ".join(re.split(r"[;,\s]+", body)).strip()
-    return f"v=spf1 {terms}".strip()
+def _lint_record(domain: str, record: SpfRecord) -> Iterator[Finding]:
+    text = record.text
+    terms = text.split()[1:]
 
+    def finding(slug: str, severity: Severity, advice: str, corrected: str) -> Finding:
+        return Finding(
+            slug, severity, text, f'{advice} Publish "{corrected}"', Demand.SPF, zone_line(domain, corrected)
+        )
 
-def _merged(records: Sequence[str]) -> str:
-    terms: list[str] = []
-    ends: list[str] = []
-    for record in records:
-        for term in record.split()[1:]:
-            (ends if term.lstrip("+-~?").lower() == "all" else terms).append(term)
-    end = next((one for one in ("~all", "-all", "?all") if one in ends), "~all")
-    return " ".join(["v=spf1", *dict.fromkeys(terms), end])
+    if record.problems:
+        return  # judged by the evaluation
+    kinds = [mechanism.kind for mechanism in record.mechanisms]
+    ends = [mechanism for mechanism in record.mechanisms if mechanism.kind == "all"]
+    if ends and ends[0].qualifier in "+?":
+        severity = Severity.ERROR if ends[0].qualifier == "+" else Severity.WARNING
+        kept = [term for term in terms if term.lower().lstrip("+?") != "all"]
+        advice = f"{ends[0].text} lets everybody send as {domain}."
+        yield finding("spf-allows-everybody", severity, advice, join_terms(kept))
+    if "ptr" in kinds:
+        kept = [term for term in terms if not term.lower().lstrip("+-~?").startswith("ptr")]
+        yield finding("spf-ptr", Severity.WARNING, "ptr must not be used (RFC 7208, 5.5).", join_terms(kept))
+    if ends and (record.redirect or kinds.index("all") < len(kinds) - 1):
+        advice = "What stands after all is never reached."
+        yield finding("spf-after-all", Severity.WARNING, advice, join_terms([*terms, ends[0].text]))
+    if not ends and not record.redirect:
+        advice = "The record does not say what holds for everybody else."
+        yield finding("spf-no-end", Severity.INFO, advice, join_terms(terms))
+    if len(set(map(str.lower, terms))) < len(terms):
+        yield finding("spf-doubled-term", Severity.INFO, "A term stands twice.", join_terms(terms))
+    for network in (mechanism.network for mechanism in record.mechanisms if mechanism.network is not None):
+        if network.prefixlen < _WIDEST[network.version]:
+            advice = f"ip{network.version}:{network} covers far more than your own relays: name them."
+            yield Finding("spf-wide-network", Severity.WARNING, text, advice, Demand.SPF)
+    if len(text) > _LONGEST_BYTES:
+        advice = f"{len(text)} bytes do not fit one UDP answer of 512: receivers must ask again over TCP. Shorten it."
+        yield Finding("spf-long", Severity.INFO, text, advice, Demand.SPF)

@@ -1,74 +1,119 @@
-"""Can mail come back to the domain, and does its relay have a name? MX, reverse DNS, MTA-STS, TLS-RPT."""
+"""Can mail come back to the domain, and does its relay have a name of its own? MX, addresses, reverse DNS."""
 
-import ipaddress
+import asyncio
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from deliverability.findings import Finding
-from deliverability.resolver import DnsStatus, Resolver
+from deliverability.demands import Demand
+from deliverability.findings import Finding, temporary
+from deliverability.resolver import DnsAnswer, DnsStatus, Resolver
 from store.vocabulary import Severity
 
-EVERYBODY = "Gmail, Yahoo and Microsoft: sending addresses need matching forward and reverse DNS"
+MOST_HOSTS = 10  # MX hosts, or names of an address, that are looked at
+_NULL_MX = "."
 
 
 async def assess_mx(resolver: Resolver, domain: str) -> list[Finding]:
     """Return findings about where replies and bounces can be delivered (RFC 5321, 5.1; RFC 7505)."""
     answer = await resolver.lookup(domain, "MX")
     if answer.status is DnsStatus.TEMPERROR:
-        return [Finding("mx-temporary", Severity.TEMPORARY, answer.detail, "Ask again later.")]
-    if answer.status is DnsStatus.OK:
-        hosts = [host for _, host in answer.exchanges]
-        if hosts == ["."]:
-            advice = "A null MX says that the domain takes no mail: replies and bounces are lost. Publish a real MX."
-            return [Finding("mx-null", Severity.ERROR, "0 .", advice)]
-        return [Finding("mx-ok", Severity.OK, ", ".join(hosts), "")]
+        return [temporary("mx", answer.detail, Demand.MX)]
     if answer.status is DnsStatus.NXDOMAIN:
-        return [Finding("domain-missing", Severity.ERROR, "NXDOMAIN", f"{domain} does not exist in the DNS.")]
-    for kind in ("A", "AAAA"):
-        if (await resolver.lookup(domain, kind)).status is DnsStatus.OK:
-            advice = f"Publish an MX record for {domain}; an address alone works, but many filters distrust it."
-            return [Finding("mx-missing", Severity.WARNING, "no MX, only an address", advice)]
+        advice = f"{domain} does not exist in the DNS: register it, or mend its delegation."
+        return [Finding("domain-missing", Severity.ERROR, "NXDOMAIN", advice, Demand.DNS)]
+    if answer.status is DnsStatus.NODATA:
+        return [await _without_mx(resolver, domain)]
+    hosts = list(dict.fromkeys(host for _, host in answer.exchanges))
+    if hosts == [_NULL_MX]:
+        advice = f"A null MX says that {domain} takes no mail, and receivers refuse mail from it. Publish a real MX."
+        return [Finding("mx-null", Severity.ERROR, f"{domain}. MX 0 .", advice, Demand.MX)]
+    if _NULL_MX in hosts:
+        advice = "A null MX must stand alone (RFC 7505, 3): remove it."
+        return [Finding("mx-null", Severity.WARNING, ", ".join(hosts), advice, Demand.MX)]
+    return await _assess_hosts(resolver, hosts)
+
+
+async def _without_mx(resolver: Resolver, domain: str) -> Finding:
+    addresses = await _addresses(resolver, domain)
+    if any(one.records for one in addresses):
+        advice = f"Publish an MX record for {domain}; an address alone works, but many filters distrust it."
+        return Finding("mx-missing", Severity.WARNING, "no MX, only an address", advice, Demand.MX)
+    failed = [one for one in addresses if one.status is DnsStatus.TEMPERROR]
+    if failed:
+        return temporary("mx", failed[0].detail, Demand.MX)
     advice = f"Publish an MX record for {domain}: without one replies and bounces cannot come back."
-    return [Finding("mx-missing", Severity.ERROR, "no MX and no address", advice)]
+    return Finding("mx-missing", Severity.ERROR, "no MX and no address", advice, Demand.MX)
+
+
+async def _assess_hosts(resolver: Resolver, hosts: list[str]) -> list[Finding]:
+    looked = hosts[:MOST_HOSTS]
+    answers = await asyncio.gather(*(_addresses(resolver, host) for host in looked))
+    findings, dead, unsure = [], [], ""
+    for host, pair in zip(looked, answers, strict=True):
+        if _is_literal(host):
+            dead.append(f"{host} is an address, not a name")
+            continue
+        if any(one.cnames for one in pair):
+            advice = f"{host} is an alias: an MX must name a host with an address of its own (RFC 2181, 10.3)."
+            findings.append(Finding("mx-alias", Severity.WARNING, host, advice, Demand.MX))
+        if not any(one.records for one in pair):
+            failed = [one for one in pair if one.status is DnsStatus.TEMPERROR]
+            unsure = unsure or (failed[0].detail if failed else "")
+            if not failed:
+                dead.append(f"{host} has no address")
+    usable = len(looked) - len(dead)
+    if dead:
+        severity = Severity.WARNING if usable else Severity.ERROR
+        advice = "Remove these hosts from the MX, or give them an address."
+        findings.append(Finding("mx-unreachable", severity, "; ".join(dead), advice, Demand.MX))
+    if usable and unsure and not any(one.records for pair in answers for one in pair):
+        return [*findings, temporary("mx", unsure, Demand.MX)]
+    if usable:
+        findings.append(Finding("mx-ok", Severity.OK, ", ".join(hosts), "", Demand.MX))
+    return findings
+
+
+async def _addresses(resolver: Resolver, host: str) -> tuple[DnsAnswer, DnsAnswer]:
+    four, six = await asyncio.gather(resolver.lookup(host, "A"), resolver.lookup(host, "AAAA"))
+    return four, six
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 async def assess_relay(resolver: Resolver, relay: str) -> list[Finding]:
     """Return findings about the reverse DNS of a sending address, confirmed forward (FCrDNS)."""
-    address = ipaddress.ip_address(relay)
+    address = ip_address(relay)
     answer = await resolver.lookup(address.reverse_pointer, "PTR")
     if answer.status is DnsStatus.TEMPERROR:
-        return [Finding("ptr-temporary", Severity.TEMPORARY, answer.detail, "Ask again later.")]
+        return [temporary("ptr", answer.detail, Demand.PTR)]
     if answer.missing:
-        advice = f"Ask the owner of {relay} for a PTR record to the relay's host name."
-        return [Finding("ptr-missing", Severity.ERROR, "no PTR", advice, EVERYBODY)]
+        advice = f"Ask the owner of {relay} (your host or provider) for a PTR record with the relay's host name."
+        return [Finding("ptr-missing", Severity.ERROR, f"no PTR for {relay}", advice, Demand.PTR)]
+    names = answer.records[:MOST_HOSTS]
     kind = "A" if address.version == 4 else "AAAA"
-    temporary = False
-    for name in answer.records[:10]:
-        forward = await resolver.lookup(name, kind)
-        temporary = temporary or forward.status is DnsStatus.TEMPERROR
-        if any(ipaddress.ip_address(one) == address for one in forward.records):
-            return [Finding("ptr-ok", Severity.OK, name, "", EVERYBODY)]
-    if temporary:
-        return [Finding("ptr-temporary", Severity.TEMPORARY, "no forward answer", "Ask again later.")]
-    advice = f"The name {answer.records[0]} must have {relay} as its address."
-    return [Finding("ptr-unconfirmed", Severity.ERROR, answer.records[0], advice, EVERYBODY)]
+    forwards = await asyncio.gather(*(resolver.lookup(name, kind) for name in names))
+    for name, forward in zip(names, forwards, strict=True):
+        if any(ip_address(one) == address for one in forward.records):
+            return [_confirmed(name, address)]
+    failed = [one for one in forwards if one.status is DnsStatus.TEMPERROR]
+    if failed:
+        return [temporary("ptr", failed[0].detail, Demand.PTR)]
+    leads = forwards[0].records[0] if forwards[0].records else "nowhere"
+    advice = f"{relay} is named {names[0]}, but that name leads to {leads}: publish {kind} {relay} there."
+    found = f"{relay} -> {', '.join(names)} -> {leads}"
+    return [Finding("ptr-mismatch", Severity.ERROR, found, advice, Demand.PTR, f"{names[0]}. {kind} {relay}")]
 
 
-async def assess_policies(resolver: Resolver, domain: str) -> list[Finding]:
-    """Return findings about MTA-STS (RFC 8461) and TLS reports (RFC 8460); neither blocks anything."""
-    findings = []
-    for name, prefix, slug, document in (
-        (f"_mta-sts.{domain}", "v=STSv1", "mta-sts", "RFC 8461"),
-        (f"_smtp._tls.{domain}", "v=TLSRPTv1", "tls-rpt", "RFC 8460"),
-    ):
-        answer = await resolver.lookup(name, "TXT")
-        records = [text for text in answer.records if text.startswith(prefix)]
-        if len(records) == 1:
-            findings.append(Finding(f"{slug}-ok", Severity.OK, records[0], "", document))
-        elif len(records) > 1:
-            findings.append(
-                Finding(f"{slug}-two-records", Severity.INFO, " | ".join(records), "Keep exactly one.", document)
-            )
-        elif answer.missing:
-            findings.append(
-                Finding(f"{slug}-missing", Severity.INFO, "no record", f"Optional: publish {name}.", document)
-            )
-    return findings
+def _confirmed(name: str, address: IPv4Address | IPv6Address) -> Finding:
+    numbers = str(address).split(".") if address.version == 4 else []
+    said = re.findall(r"\d+", name)
+    if numbers and sum(number in said for number in numbers) >= 3:
+        advice = "The name is made from the address, as dial-up hosts have it: give the relay a name of its own."
+        return Finding("ptr-generic", Severity.INFO, name, advice, Demand.PTR)
+    return Finding("ptr-ok", Severity.OK, name, "", Demand.PTR)

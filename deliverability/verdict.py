@@ -1,21 +1,25 @@
-"""May this domain send? Everything that DNS says about it, in one verdict with the record to publish."""
+"""May this domain send? Everything that the DNS says about it, in one verdict with the records to publish."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from deliverability.demands import Demand
 from deliverability.dkim_keys import assess_selectors
-from deliverability.dmarc import assess_dmarc, discover
-from deliverability.findings import Finding
-from deliverability.resolver import DnsStatus, Resolver
-from deliverability.spf import SpfStatus, check_host
-from deliverability.spf_lint import lint_records
-from deliverability.spf_record import select_records
-from deliverability.transport_security import assess_mx, assess_policies, assess_relay
+from deliverability.dmarc_assess import assess_dmarc
+from deliverability.extras import assess_blocklists, assess_extras
+from deliverability.findings import Finding, temporary
+from deliverability.resolver import Resolver, parse_name
+from deliverability.spf_assess import assess_spf
+from deliverability.transport_security import assess_mx, assess_relay
 from store.vocabulary import Severity, VerdictLevel
 
-EVERYBODY = "Gmail, Yahoo and Microsoft: SPF for the sending domain"
+BUDGET_SECONDS = 12.0  # of the whole check; what has no answer by then is a temporary failure
+_AT_ONCE = 8  # checks, each of which asks up to a hundred questions at a time
+KEYS = ("slug", "severity", "found", "advice", "rule", "publish")
+#: From harmless to grave: a known error blocks, whatever could not be determined besides.
+GRAVITY = (Severity.OK, Severity.INFO, Severity.WARNING, Severity.TEMPORARY, Severity.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,79 +32,95 @@ class DomainCheck:
 
 
 async def check_domain(
-    resolver: Resolver, domain: str, *, relay: str | None = None, selectors: Sequence[str] = ()
+    resolver: Resolver,
+    domain: str,
+    *,
+    relay: str | None = None,
+    selectors: Sequence[str] = (),
+    blocklists: Sequence[str] = (),
+    domain_blocklists: Sequence[str] = (),
+    budget: float = BUDGET_SECONDS,
 ) -> DomainCheck:
     """Check a domain; `relay` is an address that sends for it, `selectors` are its DKIM selectors when known."""
-    name = domain.strip().strip(".").lower()
-    checks = [
-        assess_mx(resolver, name),
-        _assess_spf(resolver, name, relay),
-        assess_selectors(resolver, name, selectors),
-        _assess_dmarc(resolver, name),
-        assess_policies(resolver, name),
+    parsed = parse_name(domain.strip().lower())
+    if parsed is None or len(parsed) < 3:  # two labels and the root
+        advice = "Give the domain of the From address, such as example.com."
+        invalid = (Finding("domain-invalid", Severity.ERROR, domain, advice, Demand.DNS),)
+        return DomainCheck(domain, decide(invalid), invalid)
+    name = parsed.to_text(omit_final_dot=True).lower()
+    checks: list[Awaitable[list[Finding]]] = [
+        _within(budget, "spf", Demand.SPF, assess_spf(resolver, name, relay)),
+        _within(budget, "dkim", Demand.DKIM, assess_selectors(resolver, name, selectors)),
+        _within(budget, "dmarc", Demand.DMARC, assess_dmarc(resolver, name)),
+        _within(budget, "mx", Demand.MX, assess_mx(resolver, name)),
+        _within(budget, "extras", Demand.DNS, assess_extras(resolver, name), needed=False),
     ]
     if relay is not None:
-        checks.append(assess_relay(resolver, relay))
-    found = tuple(finding for findings in await asyncio.gather(*checks) for finding in findings)
+        checks.append(_within(budget, "ptr", Demand.PTR, assess_relay(resolver, relay)))
+    if blocklists or domain_blocklists:
+        asked = assess_blocklists(resolver, name, relay, blocklists, domain_blocklists)
+        checks.append(_within(budget, "blocklist", Demand.BLOCKLIST, asked, needed=False))
+    found = _settled([finding for findings in await asyncio.gather(*checks) for finding in findings])
     return DomainCheck(name, decide(found), found)
+
+
+async def check_domains(resolver: Resolver, domains: Sequence[str], **known: Any) -> list[DomainCheck]:
+    """Check many domains, a few at a time, in their order; `known` is passed to `check_domain`."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(domain: str) -> DomainCheck:
+        async with slots:
+            return await check_domain(resolver, domain, **known)
+
+    return await asyncio.gather(*map(one, domains))
+
+
+async def _within(
+    budget: float, check: str, rule: str, asked: Awaitable[list[Finding]], *, needed: bool = True
+) -> list[Finding]:
+    """Wait for one check; too late is a temporary failure, or nothing where nothing depends on it."""
+    try:
+        async with asyncio.timeout(budget):
+            return await asked
+    except TimeoutError:
+        return [temporary(check, f"no answer within {budget:g} seconds", rule)] if needed else []
+
+
+def _settled(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Read nothing as missing while the zone itself does not answer: who lacks the parent knows no child."""
+    slugs = {finding.slug for finding in findings}
+    if not {"spf-temperror", "mx-temperror"} <= slugs:
+        return tuple(findings)
+    kept = [finding for finding in findings if not finding.slug.endswith(("-missing", "-not-found", "-absent"))]
+    gone = {finding.slug.partition("-")[0]: finding.rule for finding in findings if finding not in kept}
+    return (
+        *kept,
+        *(temporary(name, "the zone does not answer", gone[name]) for name in ("dkim", "dmarc") if name in gone),
+    )
 
 
 def decide(findings: Sequence[Finding]) -> VerdictLevel:
     """Return the verdict: an error blocks, an open question is unknown, a warning degrades."""
-    severities = {finding.severity for finding in findings}
-    if Severity.ERROR in severities:
-        return VerdictLevel.BLOCKED
-    if Severity.TEMPORARY in severities:
-        return VerdictLevel.UNKNOWN
-    return VerdictLevel.DEGRADED if Severity.WARNING in severities else VerdictLevel.READY
-
-
-async def _assess_dmarc(resolver: Resolver, domain: str) -> list[Finding]:
-    return assess_dmarc(domain, await discover(resolver, domain))
-
-
-async def _assess_spf(resolver: Resolver, domain: str, relay: str | None) -> list[Finding]:
-    answer = await resolver.lookup(domain, "TXT")
-    if answer.status is DnsStatus.TEMPERROR:
-        return [Finding("spf-temporary", Severity.TEMPORARY, answer.detail, "Ask again later.", EVERYBODY)]
-    findings = list(lint_records(answer.records))
-    if not select_records(answer.records):
-        if not any(finding.severity is Severity.ERROR for finding in findings):
-            mechanism = f"ip4:{relay} " if relay and ":" not in relay else f"ip6:{relay} " if relay else "a mx "
-            advice = f'Publish {domain} TXT "v=spf1 {mechanism}~all"'
-            findings.append(Finding("spf-missing", Severity.ERROR, "no record", advice, EVERYBODY))
-        return findings
-    probe = relay or "192.0.2.1"  # without a relay only the record itself is judged
-    result = await check_host(resolver, probe, f"postmaster@{domain}", domain)
-    if result.result is SpfStatus.TEMPERROR:
-        return [*findings, Finding("spf-temporary", Severity.TEMPORARY, result.reason, "Ask again later.", EVERYBODY)]
-    if result.result is SpfStatus.PERMERROR:
-        advice = "Correct the record: receivers treat it as no SPF at all."
-        return [*findings, Finding("spf-invalid", Severity.ERROR, result.reason, advice, EVERYBODY)]
-    record = select_records(answer.records)[0]
-    if relay is not None and result.result is not SpfStatus.PASS:
-        kind = "ip6" if ":" in relay else "ip4"
-        advice = f'Add {kind}:{relay}: "{_with_mechanism(record, f"{kind}:{relay}")}"'
-        return [
-            *findings,
-            Finding("spf-relay-not-allowed", Severity.ERROR, f"{result.result}: {record}", advice, EVERYBODY),
-        ]
-    return [*findings, Finding("spf-ok", Severity.OK, record, "", EVERYBODY)]
-
-
-def _with_mechanism(record: str, mechanism: str) -> str:
-    version, _, rest = record.partition(" ")
-    return f"{version} {mechanism} {rest}".strip()
+    worst = max((finding.severity for finding in findings), key=GRAVITY.index, default=Severity.TEMPORARY)
+    return {
+        Severity.ERROR: VerdictLevel.BLOCKED,
+        Severity.TEMPORARY: VerdictLevel.UNKNOWN,
+        Severity.WARNING: VerdictLevel.DEGRADED,
+    }.get(worst, VerdictLevel.READY)
 
 
 def describe(check: DomainCheck) -> dict[str, Any]:
-    """Return a check as the object that scripts read."""
-    groups = {"spf": "missing", "dkim": "missing", "dmarc": "missing"}
-    order = list(Severity)
-    for name in groups:
-        own = [finding for finding in check.findings if finding.slug.startswith(f"{name}-")]
-        if own:
-            groups[name] = max(own, key=lambda finding: (order.index(finding.severity), finding.slug)).slug
-    keys = ("slug", "severity", "found", "advice", "rule")
-    findings = [{key: getattr(finding, key) for key in keys} for finding in check.findings]
-    return {"domain": check.domain, "verdict": check.verdict, **groups, "findings": findings}
+    """Return a check as the object that scripts read; spf, dkim and dmarc hold the slug of their gravest finding."""
+    gravest = {name: _gravest(check.findings, name) for name in ("spf", "dkim", "dmarc")}
+    findings = [{key: str(getattr(finding, key)) for key in KEYS} for finding in check.findings]
+    return {"domain": check.domain, "verdict": check.verdict, **gravest, "findings": findings}
+
+
+def _gravest(findings: Sequence[Finding], name: str) -> str:
+    """Return "spf-ok" where nothing is wrong, whatever is worth knowing besides."""
+    own = [finding for finding in findings if finding.slug.startswith(f"{name}-")]
+    serious = [finding for finding in own if GRAVITY.index(finding.severity) > GRAVITY.index(Severity.INFO)]
+    if serious:
+        return max(serious, key=lambda finding: GRAVITY.index(finding.severity)).slug
+    sound = next((finding.slug for finding in own if finding.severity is Severity.OK), "")
+    return sound or (own[0].slug if own else f"{name}-unknown")

@@ -3,6 +3,7 @@
 0 done, 1 the answer is "no", 2 wrong usage or configuration. With `--json`, stdout holds only data.
 """
 
+import importlib
 import logging
 import sys
 from collections.abc import Callable
@@ -15,6 +16,13 @@ from rich.logging import RichHandler
 from postroom import output
 from store.errors import ConfigError, PermanentError, PostroomError
 
+COMMANDS = (
+    "ask",
+    "check",
+    "data",
+    "ownership",
+    "run",
+)
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="The post room of an outbound sales team.")  # fmt: skip
 ConfigOption = Annotated[
@@ -25,7 +33,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="one JSON object a line
 
 def main() -> None:
     """Run the program; errors become a message on stderr and an exit status."""
-    from postroom import commands_ask, commands_data, commands_ownership, commands_run  # noqa: F401 - each registers its commands
+    for name in COMMANDS:
+        importlib.import_module(f"postroom.commands_{name}")  # each registers its commands
 
     logging.basicConfig(
         level=logging.INFO, format="%(name)s: %(message)s", datefmt="%H:%M:%S",

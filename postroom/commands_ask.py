@@ -1,6 +1,5 @@
-"""Commands that only ask: classify, check, spf, status, threads, explain, sends, report."""
+"""Commands that only ask: classify, status, threads, explain, sends, report."""
 
-import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,75 +62,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as problem:
         raise PermanentError(f"{path}: {problem.strerror}") from problem
-
-
-@app.command()
-def check(
-    domains_asked: Annotated[list[str], typer.Argument(metavar="DOMAIN...")],
-    resolver: Annotated[str, typer.Option(help="HOST:PORT of a name server")] = "",
-    relay: Annotated[str, typer.Option(help="IP address that sends for the domain")] = "",
-    selector: Annotated[list[str] | None, typer.Option(help="DKIM selector, may be given again")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Say whether domains may send: SPF, DKIM, DMARC and the rest; exit 1 when one is blocked."""
-    from deliverability.verdict import check_domain, describe
-
-    server = _address(resolver)
-
-    async def ask() -> list[dict[str, Any]]:
-        from deliverability.resolver import DnsResolver
-
-        asked = DnsResolver(server)
-        return [
-            describe(await check_domain(asked, name, relay=relay or None, selectors=tuple(selector or ())))
-            for name in domains_asked
-        ]
-
-    rows = asyncio.run(ask())
-    if as_json:
-        output.print_rows(rows, as_json=True, columns=())
-    else:
-        for row in rows:
-            colour = {"ready": "green", "degraded": "yellow"}.get(row["verdict"], "red")
-            output.console.print(f"[bold]{row['domain']}[/]: [{colour}]{row['verdict']}[/]")
-            output.print_rows(row["findings"], as_json=False, columns=("severity", "slug", "found", "advice"))
-    if any(row["verdict"] == "blocked" for row in rows):
-        raise typer.Exit(1)
-
-
-@app.command()
-def spf(
-    ip: str,
-    sender: str,
-    helo: Annotated[str, typer.Option(help="HELO name")] = "",
-    resolver: Annotated[str, typer.Option(help="HOST:PORT of a name server")] = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Evaluate SPF (RFC 7208) for a sender and an IP address."""
-    from deliverability.resolver import DnsResolver
-    from deliverability.spf import check_host
-
-    found = asyncio.run(check_host(DnsResolver(_address(resolver)), ip, sender, helo or sender.rpartition("@")[2]))
-    row = {
-        "result": found.result,
-        "explanation": found.explanation,
-        "lookups": found.lookups,
-        "trace": list(found.trace),
-    }
-    output.print_rows([row], as_json=as_json, columns=("result", "explanation", "lookups"))
-    if not as_json:
-        output.console.print("\n".join(f"  {step}" for step in found.trace), markup=False, highlight=False)
-    if found.result == "fail":
-        raise typer.Exit(1)
-
-
-def _address(resolver: str) -> tuple[str, int] | None:
-    if not resolver:
-        return None
-    host, _, port = resolver.rpartition(":")
-    if not host or not port.isdigit():
-        raise typer.BadParameter(f'"{resolver}" is not HOST:PORT, for example 127.0.0.1:53')
-    return host.strip("[]"), int(port)
 
 
 @app.command(name="threads")

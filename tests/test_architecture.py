@@ -17,7 +17,19 @@ DOORS = {
 }
 # Driven by lookups one after another (the resolver is their seam), otherwise pure.
 ASYNC_OVER_A_SEAM = {
-    "deliverability": {"spf.py", "dkim.py", "dkim_keys.py", "dmarc.py", "verdict.py", "transport_security.py"},
+    "deliverability": {
+        "spf.py",
+        "spf_assess.py",
+        "dkim.py",
+        "dkim_keys.py",
+        "dmarc.py",
+        "dmarc_assess.py",
+        "verdict.py",
+        "transport_security.py",
+        "extras.py",
+        "sender_proof.py",
+        "message_check.py",
+    },
 }
 IMPURE_MODULES = {
     "asyncio",
