@@ -28,7 +28,7 @@ class FetchedMail:
     uid: int
     internal_at: datetime  #: 1970-01-01 when the server states none that can be read
     flags: tuple[str, ...]
-    raw: bytes  #: of a truncated one the header only
+    raw: bytes  #: of a truncated one the beginning only
     truncated: bool  #: larger than the cap
     size: int  #: octets
 
@@ -55,16 +55,17 @@ class Span:
     low: int
     last: int
     floor: int
+    first: bool  #: this generation of the folder was never looked at
     changed: bool  #: UIDVALIDITY is another one: the folder's UIDs began anew
 
 
 def find_span(cursor: Cursor, uidvalidity: int, window: int) -> Span:
     """Return what to look at in a folder that has this UIDVALIDITY now; `window` counts UIDs."""
     if cursor.uidvalidity != uidvalidity:
-        return Span(1, 0, 0, changed=cursor.uidvalidity is not None)
+        return Span(1, 0, 0, first=True, changed=cursor.uidvalidity is not None)
     last = max(cursor.last_uid, cursor.floor_uid)
     low = max(last - window, cursor.floor_uid)
-    return Span(low + 1, last, cursor.floor_uid, changed=False)
+    return Span(low + 1, last, cursor.floor_uid, first=False, changed=False)
 
 
 def choose_uids(span: Span, found: Collection[int], known: Collection[int]) -> list[int]:

@@ -36,6 +36,7 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]
         self.greeted, self.closed = asyncio.Event(), asyncio.Event()
         self.woken = asyncio.Event()  #: set by news, by a failure, and by whoever wants the connection to end its IDLE
         self.news = False  #: messages came or went
+        self.misstates_sizes = False  #: RFC822.SIZE and the literal differed, and again
         self.challenge = b""  #: what the server asked when we had nothing more to say: the reason of a refusal
         self.literal_data: bytes | None = None  # what APPEND sends
         self._server, self._patience, self._literal_max = server, patience, literal_max
@@ -126,6 +127,8 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]
     def _finish(self, command: Command, line: bytes) -> None:
         self.pending_sync_command = None
         self.pending_async_commands.clear()
+        if command.name == "EXAMINE":
+            self.news = False  # how many messages there are was its answer, not news
         _, _, status = line.partition(b" ")
         result, _, text = status.partition(b" ")
         command.close(text, result=result.decode("ascii", "replace").upper())
@@ -188,7 +191,8 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]
 
     async def examine(self, folder: str) -> Response:
         """EXAMINE a folder, its name quoted and encoded; no folder is selected after a refusal."""
-        response = await self.simple_command("EXAMINE", folder)
+        with_modseq = ["(CONDSTORE)"] if {"CONDSTORE", "QRESYNC"} & self.capabilities else []
+        response = await self.simple_command("EXAMINE", folder, *with_modseq)
         self.state = SELECTED if response.result == "OK" else AUTH
         return response
 
@@ -218,8 +222,9 @@ class ImapProtocol(IMAP4ClientProtocol):  # type: ignore[misc]
 
     async def idle_for(self, seconds: float) -> bool:
         """IDLE until news, a failure, `woken`, or `seconds` have passed (RFC 2177); False if the server refused."""
+        if self.news:  # told since the folder was opened: the server will not say it again
+            return True
         self.woken.clear()
-        self.news = False
         self._held = 0
         self._idle_event.clear()
         command = Command("IDLE", self.new_tag(), loop=self.loop)

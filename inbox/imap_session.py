@@ -11,27 +11,32 @@ from inbox.imap_connection import is_passing, refuse
 from inbox.imap_folders import ListedFolder, read_list
 from inbox.imap_protocol import ImapProtocol, first_lines
 from inbox.imap_syntax import Item, Octets, read_fetch, read_internal_date, read_number, write_uids
-from store.errors import PermanentError
+from store.errors import ConnectionLost, PermanentError
 
 AT_ONCE = 16_000_000  # octets asked for in one FETCH
 IN_BATCH = 64_000_000  # octets handed out in one batch; what is over waits for the next
+BEGINNING = 262_144  # octets fetched of a message that is too large
+CUT_TRIES = 3  # how often a message that comes shorter than stated is asked for
 _NUMBERS = {
     "uidvalidity": re.compile(rb"\[UIDVALIDITY (\d{1,10})\]", re.IGNORECASE),
+    "modseq": re.compile(rb"\[HIGHESTMODSEQ (\d{1,19})\]", re.IGNORECASE),
     "uidnext": re.compile(rb"\[UIDNEXT (\d{1,10})\]", re.IGNORECASE),
     "exists": re.compile(rb"^(\d{1,10}) EXISTS", re.IGNORECASE | re.MULTILINE),
 }
 
 Facts = dict[int, dict[bytes, Item]]
 """What FETCH said, by UID and name of the data item."""
+Bodies = dict[int, Octets]
 
 
 @dataclass(frozen=True, slots=True)
 class FolderState:
-    """What EXAMINE says of a folder; `uidnext` is 0 where the server does not tell."""
+    """What EXAMINE says of a folder; 0 where the server does not tell."""
 
     uidvalidity: int
     uidnext: int
     exists: int
+    modseq: int  #: grows with every change of the folder (CONDSTORE, RFC 7162)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ async def search(session: ImapProtocol, *criteria: str) -> frozenset[int]:
 async def fetch_mails(
     session: ImapProtocol, folder: str, uidvalidity: int, uids: Sequence[int], largest: int
 ) -> Fetched:
-    """Fetch messages of the open folder as far as one batch goes; of those over `largest` octets the header."""
+    """Fetch messages of the open folder as far as one batch goes; of those over `largest` octets the beginning."""
     facts = await _fetch_facts(session, uids)
     sizes = {uid: read_number(fact[b"RFC822.SIZE"]) for uid, fact in facts.items()}
     looked_at = fit_batch(uids, {uid: min(size, largest) for uid, size in sizes.items()}, IN_BATCH)
@@ -95,30 +100,56 @@ async def _fetch_facts(session: ImapProtocol, uids: Sequence[int]) -> Facts:
     return {uid: fact for uid, fact in _by_uid(response).items() if uid in asked and b"RFC822.SIZE" in fact}
 
 
-async def _fetch_bodies(session: ImapProtocol, sizes: Mapping[int, int], largest: int) -> dict[int, Item]:
-    """Return whole messages or, over `largest`, headers; refused and vanished ones are missing."""
-    bodies: dict[int, Item] = {}
+async def _fetch_bodies(session: ImapProtocol, sizes: Mapping[int, int], largest: int) -> Bodies:
+    """Return whole messages or, over `largest`, their beginning; refused and vanished ones are missing."""
+    bodies: Bodies = {}
     small = [uid for uid, size in sizes.items() if size <= largest]
     while small:
         group = fit_batch(small, sizes, AT_ONCE)
         small = small[len(group) :]
-        bodies |= await _fetch_part(session, group, "BODY[]")
+        for uid, body in (await _fetch_part(session, group)).items():
+            whole = await _confirm(session, uid, body, sizes[uid])
+            if whole is not None:
+                bodies[uid] = whole
     for uid, size in sizes.items():
         if size > largest:
-            bodies |= await _fetch_part(session, [uid], "BODY[HEADER]")
+            bodies |= await _fetch_part(session, [uid], f"<0.{min(largest, BEGINNING)}>")
     return bodies
 
 
-async def _fetch_part(session: ImapProtocol, uids: Sequence[int], section: str) -> dict[int, Item]:
-    asked = section.replace("BODY", "BODY.PEEK")
-    response = await session.fetch(write_uids(uids), f"(UID {asked})", by_uid=True)
+async def _confirm(session: ImapProtocol, uid: int, body: Octets, size: int) -> Octets | None:
+    """Ask again for a message that came shorter than stated: a cut one comes whole, a misstated one comes the same.
+
+    None: it holds nothing, as servers answer for a message that was expunged meanwhile (RFC 2180).
+    """
+    for _ in range(CUT_TRIES):
+        if len(body) >= size or (session.misstates_sizes and body):
+            return body
+        again = (await _fetch_part(session, [uid])).get(uid)
+        if not again or again == body:
+            session.misstates_sizes = session.misstates_sizes or bool(again)
+            return again or None
+        body = max(body, again, key=len)
+    raise ConnectionLost(f"message {uid} comes cut, {len(body)} of {size} octets")
+
+
+async def _fetch_part(session: ImapProtocol, uids: Sequence[int], part: str = "") -> Bodies:
+    response = await session.fetch(write_uids(uids), f"(UID BODY.PEEK[]{part})", by_uid=True)
     if response.result != "OK" and (response.result != "NO" or is_passing(response)):
         refuse(response, "fetching messages")
     if response.result == "NO" and len(uids) > 1:  # one message that the server cannot hand out must not hide others
-        parts = [await _fetch_part(session, [uid], section) for uid in uids]
+        parts = [await _fetch_part(session, [uid], part) for uid in uids]
         return {uid: body for part in parts for uid, body in part.items()}
-    bodies = {uid: fact.get(section.encode()) for uid, fact in _by_uid(response).items() if uid in uids}
-    return {uid: body for uid, body in bodies.items() if body is not None}
+    bodies = {uid: fact.get(b"BODY[]") for uid, fact in _by_uid(response).items() if uid in uids}
+    return {uid: _octets(body) for uid, body in bodies.items() if isinstance(body, bytes | Octets)}
+
+
+def _octets(body: bytes | Octets) -> Octets:
+    if isinstance(body, Octets):
+        return body
+    octets = Octets(body)  # a short one may come as a quoted string
+    octets.size = len(body)
+    return octets
 
 
 def _by_uid(response: Response) -> Facts:
@@ -131,25 +162,18 @@ def _by_uid(response: Response) -> Facts:
     return facts
 
 
-def _mail(folder: str, uidvalidity: int, fact: Mapping[bytes, Item], body: Item, largest: int) -> FetchedMail:
-    raw = bytes(body) if isinstance(body, bytes | Octets) else b""
-    size = read_number(fact[b"RFC822.SIZE"])
-    cut = isinstance(body, Octets) and body.size > len(body)
-    if isinstance(body, Octets) and cut:  # larger than the server had stated
-        raw, size = raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n", max(size, body.size)
+def _mail(folder: str, uidvalidity: int, fact: Mapping[bytes, Item], body: Octets, largest: int) -> FetchedMail:
+    size = max(read_number(fact[b"RFC822.SIZE"]), body.size)  # servers misstate sizes
+    truncated = size > largest
     flags = fact.get(b"FLAGS")
-    names = (
-        [flag.decode("utf-8", "replace") for flag in flags if isinstance(flag, bytes)]
-        if isinstance(flags, list)
-        else []
-    )
+    names = [flag for flag in flags if isinstance(flag, bytes)] if isinstance(flags, list) else []
     return FetchedMail(
         folder=folder,
         uidvalidity=uidvalidity,
         uid=read_number(fact[b"UID"]),
         internal_at=read_internal_date(fact.get(b"INTERNALDATE")),
-        flags=tuple(names),
-        raw=raw,
-        truncated=cut or size > largest,
+        flags=tuple(flag.decode("utf-8", "replace") for flag in names),
+        raw=bytes(body[: min(largest, BEGINNING)] if truncated else body),
+        truncated=truncated,
         size=size,
     )

@@ -7,7 +7,9 @@ and the next call opens a new one.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -20,12 +22,15 @@ from inbox.catch_up import Span, choose_uids, find_span
 from inbox.imap_connection import Auth, SecretSource, is_passing, open_connection, refuse
 from inbox.imap_folders import find_stand_in
 from inbox.imap_protocol import ImapProtocol
-from inbox.imap_session import FolderState, fetch_mails, list_folders, read_state, search
+from inbox.imap_session import Fetched, FolderState, fetch_mails, list_folders, read_state, search
 from inbox.imap_syntax import encode_folder, quote
 from inbox.settings import ImapSettings, InboxSettings
 from store.errors import ConnectionLost
 
 IDLE_ROUND = 8.5 * 60  # seconds; servers and NATs forget an idle connection after nine to ten minutes
+SLICE = 20_000  # UIDs looked at in one search of a large backlog
+UID_MAX = 2**32 - 1
+HARMFUL = 3  # failures of one message, fetched alone, after which it is left out
 
 
 class Reader(Protocol):
@@ -37,6 +42,7 @@ class Reader(Protocol):
         """Fetch what is new above the cursor, and what the trailing window shows that is not known.
 
         Everything from the start when UIDVALIDITY changed or was never known, then without what arrived before `since`.
+        While `more` is true there is more to fetch.
         None: there is no such folder.
         """
         ...
@@ -66,7 +72,7 @@ class ImapReader:
     """Reads one mailbox over IMAP. Calls raise ConnectionLost, AuthenticationFailed, TlsFailed or PermanentError.
 
     `secret` gives the password or access token for each new connection; of messages over `largest` octets only the
-    header is fetched.
+    beginning is fetched.
     """
 
     def __init__(
@@ -85,6 +91,9 @@ class ImapReader:
         self._urgent = 0  # callers for whom an IDLE makes way
         self._names: dict[str, str] = {}  # configured folder -> its encoded name on the server
         self._seen: dict[str, FolderState] = {}
+        self._pace: dict[str, int] = {}  # messages asked for at once after a failure
+        self._failed: Counter[tuple[str, int, int]] = Counter()  # fetches of one message that ended the connection
+        self._quiet: dict[str, tuple[Cursor, FolderState]] = {}  # questions that were answered with nothing
 
     async def fetch_since(
         self, cursor: Cursor, *, known_uids: Collection[int] = (), limit: int = 100, since: datetime | None = None
@@ -94,22 +103,31 @@ class ImapReader:
             state = await self._examine(session, cursor.folder)
             if state is None:
                 return None
+            if state.modseq and self._quiet.get(cursor.folder) == (cursor, state):
+                return _nothing_new(cursor, state)
             span = find_span(cursor, state.uidvalidity, self._settings.window)
-            found = await search(session, f"UID {span.low}:*", *_since(span, since)) if state.exists else frozenset()
+            found, end = await _look(session, state, span, since)
             wanted = choose_uids(span, found, known_uids)
-            fetched = await fetch_mails(session, cursor.folder, state.uidvalidity, wanted[:limit], self._largest)
+            fetched = await self._fetch(session, cursor.folder, state.uidvalidity, wanted, limit)
             reached = max(span.last, *fetched.looked_at, 0)
             more = len(fetched.looked_at) < len(wanted) and (bool(fetched.mails) or reached > span.last)
-            end = max(state.uidnext - 1, *found, 0)
+            if not more:
+                reached, more = max(reached, end), end < state.uidnext - 1
+            floor = span.floor if since is None or not span.first else min(found, default=end + 1) - 1
+            if not (more or fetched.mails or fetched.unreadable):
+                self._quiet[cursor.folder] = (
+                    replace(cursor, uidvalidity=state.uidvalidity, last_uid=reached, floor_uid=floor),
+                    state,
+                )
             return FetchBatch(
                 folder=cursor.folder,
                 uidvalidity=state.uidvalidity,
                 mails=fetched.mails,
-                uidnext=end + 1,
+                uidnext=max(state.uidnext, end + 1),
                 more=more,
                 validity_changed=span.changed,
-                reached=reached if more else max(reached, end),
-                floor_uid=span.floor if since is None or span.last else min(found, default=end + 1) - 1,
+                reached=reached,
+                floor_uid=floor,
                 unreadable=fetched.unreadable,
             )
 
@@ -192,6 +210,26 @@ class ImapReader:
         finally:
             self._urgent -= urgent
 
+    async def _fetch(
+        self, session: ImapProtocol, folder: str, uidvalidity: int, wanted: Sequence[int], limit: int
+    ) -> Fetched:
+        """Fetch a batch, a smaller one after a failure; what fails alone several times does not stop the others."""
+        place = (folder, uidvalidity)
+        harmful = tuple(uid for uid in wanted if self._failed[(*place, uid)] >= HARMFUL)
+        wanted = [uid for uid in wanted if uid not in harmful]
+        pace = min(self._pace.get(folder, limit), limit)
+        try:
+            fetched = await fetch_mails(session, folder, uidvalidity, wanted[:pace], self._largest)
+        except (ConnectionLost, TimeoutError):
+            if pace == 1 and wanted:
+                self._failed[(*place, wanted[0])] += 1
+            self._pace[folder] = max(1, pace // 10)
+            raise
+        self._pace[folder] = pace * 2
+        if len(fetched.looked_at) < len(wanted):
+            return fetched
+        return Fetched(fetched.mails, (*fetched.looked_at, *harmful), (*fetched.unreadable, *harmful))
+
     async def _examine(self, session: ImapProtocol, folder: str | None) -> FolderState | None:
         if folder is None:
             return None
@@ -221,9 +259,39 @@ class ImapReader:
         )
 
 
-def _since(span: Span, since: datetime | None) -> list[str]:
+async def _look(
+    session: ImapProtocol, state: FolderState, span: Span, since: datetime | None
+) -> tuple[frozenset[int], int]:
+    """Return UIDs of the folder, and up to which UID these are all that a client sees.
+
+    A long way to go is looked at in slices, or each batch of a large backlog would list all that is left of it.
+    """
+    if not state.exists:
+        return frozenset(), max(state.uidnext - 1, 0)
+    first_days = _since(since) if span.first and since is not None else []
+    end = span.last + SLICE
+    if not first_days and end < state.uidnext - 1:
+        found = await search(session, f"UID {span.low}:{end}")
+        if any(span.last < uid <= end for uid in found):
+            return found, end
+    found = await search(session, f"UID {min(span.low, UID_MAX)}:*", *first_days)
+    return found, max(state.uidnext - 1, *found, 0)
+
+
+def _nothing_new(cursor: Cursor, state: FolderState) -> FetchBatch:
+    return FetchBatch(
+        folder=cursor.folder,
+        uidvalidity=state.uidvalidity,
+        mails=(),
+        uidnext=max(state.uidnext, cursor.last_uid + 1),
+        more=False,
+        validity_changed=False,
+        reached=cursor.last_uid,
+        floor_uid=cursor.floor_uid,
+    )
+
+
+def _since(since: datetime) -> list[str]:
     """Return the search key for a first look; a day more, as the server compares dates in a zone of its own."""
-    if since is None or span.last:
-        return []
     day = since - timedelta(days=1)
     return [f"SINCE {day.day}-{Months[day.month]}-{day.year}"]

@@ -48,5 +48,5 @@ class InboxSettings(Settings):
 
     poll_every: Duration = Field(read_duration("2m"), description="pause between two polls of a mailbox")
     largest: int = Field(
-        30_000_000, ge=10_000, le=100_000_000, description="bytes; of a larger message only the header is fetched"
+        30_000_000, ge=10_000, le=100_000_000, description="bytes; of a larger message only the beginning is fetched"
     )

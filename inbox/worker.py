@@ -5,40 +5,54 @@ evidence, new text, model, filing. A message that breaks parsing is quarantined 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy import Connection
 
 from classifier.model import Classifier
 from inbox.filing import Filed, file_message, find_match
 from inbox.forwards import forwarded_mail, is_forward
 from inbox.imap_syntax import UNKNOWN_AT
 from inbox.judgement import FilingPolicy, Judgement
-from inbox.parse import ParsedMail, parse_mail
-from inbox.reader import Cursor, FetchedMail, Reader
+from inbox.parse import ParsedMail
+from inbox.reader import Cursor, FetchBatch, Reader
 from inbox.settings import ImapSettings, InboxSettings
 from inbox.threads import address_tokens, referred_ids
 from inbox.understand import understand
 from store import mailboxes, messages, sends
 from store.database import Store
-from store.errors import AuthenticationFailed, ParseRefused, TemporaryError, TlsFailed
+from store.errors import AuthenticationFailed, ParseRefused, PermanentError, TemporaryError, TlsFailed
 from store.records import PassReport
 from store.vocabulary import Label, Tag
 
 LEASE = timedelta(minutes=5)
 COMPARE_EVERY = timedelta(hours=24)
 DEATHS = 3
-BATCH = 100
+BATCH = 200
+BATCHES = 20  # of one folder in one pass: the lease is renewed between passes, and other folders have their turn
 FIRST_LOOK = timedelta(days=1)  # an answer may be there before the first poll; older mail is history
+SKEW = timedelta(days=2)  # how far the server's clock may be behind ours
 FIRST_BACKOFF, LAST_BACKOFF = timedelta(seconds=15), timedelta(minutes=30)
+Parse = Callable[[bytes], Awaitable[ParsedMail | None]]
+"""Reads a message; None when the process that read it died of it."""
+MARKER = "x-postroom-id"  # our letters carry the left part of their Message-ID, whatever a provider makes of it
 
 
 class MailboxWorker:
-    """Reads the folders of one mailbox."""
+    """Reads the folders of one mailbox; `jitter` gives 0 to 1, so that mailboxes do not all come at the same time."""
 
     def __init__(
-        self, store: Store, mailbox: str, settings: ImapSettings, inbox: InboxSettings, reader: Reader, node: str
+        self,
+        store: Store,
+        mailbox: str,
+        settings: ImapSettings,
+        inbox: InboxSettings,
+        reader: Reader,
+        node: str,
+        jitter: Callable[[], float] = lambda: 0.5,
     ):
         self._store = store
         self._mailbox = mailbox
@@ -46,6 +60,7 @@ class MailboxWorker:
         self._inbox = inbox
         self._reader = reader
         self._node = node
+        self._jitter = jitter
 
     async def run_pass(self, now: datetime) -> PassReport:
         """Fetch everything new; backs off with a stored instant when the server fails."""
@@ -53,64 +68,92 @@ class MailboxWorker:
         not_before = state.get("poll_not_before")
         if state.get("state") == "held" or (not_before is not None and not_before > now):
             return PassReport(0, not_before)
-        if await self._store.write(mailboxes.acquire_lease, self._mailbox, self._node, now, LEASE) is None:
+        epoch = await self._store.write(mailboxes.acquire_lease, self._mailbox, self._node, now, LEASE)
+        if epoch is None:
             return PassReport(0, now + LEASE, ("another node reads this mailbox",))
         try:
-            fetched = sum([await self._read_folder(folder, now) for folder in self._folders()])
+            fetched, unfinished, notes = await self._read_folders(epoch, now)
         except (AuthenticationFailed, TlsFailed) as problem:
             await self._store.write(mailboxes.hold, self._mailbox, str(problem), actor="postroom", now=now)
             raise
         except TemporaryError as problem:
             pause = min(FIRST_BACKOFF * 2 ** min(state.get("failures", 0), 10), LAST_BACKOFF)
-            retry = now + pause
+            retry = now + pause * (0.5 + self._jitter())
             await self._store.write(mailboxes.back_off, self._mailbox, str(problem), poll_not_before=retry)
             return PassReport(0, retry, (f"{self._mailbox}: {problem}; again at {retry:%H:%M:%S}",))
-        await self._store.write(mailboxes.recovered, self._mailbox, polled_at=now)
-        return PassReport(fetched, now + self._inbox.poll_every)
+        await self._store.write(mailboxes.recovered, self._mailbox, polled_at=now, remark="; ".join(notes))
+        pause = self._inbox.poll_every * (0.9 + 0.2 * self._jitter())
+        return PassReport(fetched, now if unfinished else now + pause, tuple(notes), well=True)
 
-    def _folders(self) -> tuple[str, ...]:
-        return (*self._settings.folders, *([self._settings.sent] if self._settings.sent else []))
+    async def wait_for_news(self, seconds: float) -> bool:
+        """Wait until something happens in the first folder, at most so many seconds; a hint only."""
+        return await self._reader.wait_for_news(self._settings.folders[0], seconds)
 
-    async def _read_folder(self, folder: str, now: datetime) -> int:
-        """Fetch until nothing is left; each batch and its cursor are committed together."""
+    async def _read_folders(self, epoch: int, now: datetime) -> tuple[int, bool, list[str]]:
+        """Read each folder in turn; one that cannot be opened does not stop the others."""
+        fetched, unfinished, notes = 0, False, list[str]()
+        folders = (*self._settings.folders, *([self._settings.sent] if self._settings.sent else []))
+        for folder in folders:
+            try:
+                stored, more = await self._read_folder(folder, epoch, now, notes)
+            except (AuthenticationFailed, TlsFailed):
+                raise
+            except PermanentError as problem:
+                notes.append(str(problem))
+            else:
+                fetched, unfinished = fetched + stored, unfinished or more
+        return fetched, unfinished, notes
+
+    async def _read_folder(self, folder: str, epoch: int, now: datetime, notes: list[str]) -> tuple[int, bool]:
+        """Fetch until nothing is left or the pass was long enough; each batch and its cursor are committed together."""
         position = await self._store.read(messages.cursor, self._mailbox, folder)
         compare = position.compared_at is not None and now - position.compared_at >= COMPARE_EVERY
         cursor = Cursor(self._mailbox, folder, position.uidvalidity, position.last_uid, position.floor_uid)
         known = await self._known(cursor, whole=compare)
         if compare:
             cursor = await self._back_to_first_gap(cursor, known)
-        first_at = position.first_at or now
-        history = first_at - timedelta(days=self._settings.first_days)
-        oldest = min(history, first_at - FIRST_LOOK)
-        fetched, more = 0, True
-        while more:
+        history = (position.first_at or now) - timedelta(days=self._settings.first_days)
+        oldest = min(history, (position.first_at or now) - FIRST_LOOK)
+        fetched = 0
+        for _ in range(BATCHES):
             batch = await self._reader.fetch_since(cursor, known_uids=known, limit=BATCH, since=oldest)
             if batch is None:
                 if position.first_at is None:
+                    notes.append(f"{self._mailbox} has no folder {folder}")
                     await self._store.write(messages.ingest, self._mailbox, folder, None, [], now, last_uid=0)
-                return fetched
+                return fetched, False
+            if batch.unreadable:
+                notes.append(f"{folder}: the server does not hand out {len(batch.unreadable)} messages")
             if batch.validity_changed:
                 known = set()
-            arrivals = [self._arrival(mail, history) for mail in batch.mails]
-            fetched += len(
-                await self._store.write(
-                    messages.ingest, self._mailbox, folder, batch.uidvalidity, arrivals, now,
-                    last_uid=batch.reached, floor_uid=batch.floor_uid, compared=compare and not batch.more,
-                )
-            )  # fmt: skip
+            first_look = cursor.uidvalidity != batch.uidvalidity
+            ended = compare and not batch.more
+            reached = replace(cursor, uidvalidity=batch.uidvalidity, last_uid=batch.reached, floor_uid=batch.floor_uid)
+            if batch.mails or ended or reached != cursor or position.first_at is None:
+                arrivals = [
+                    messages.Arrival(
+                        mail.uid, mail.internal_at, mail.raw, _is_news(mail.internal_at, history, first_look)
+                    )
+                    for mail in batch.mails
+                ]
+                fetched += await self._store.write(self._keep, epoch, batch, arrivals, now, compared=ended)
             known |= {mail.uid for mail in batch.mails}
-            cursor = replace(cursor, uidvalidity=batch.uidvalidity, last_uid=batch.reached, floor_uid=batch.floor_uid)
-            more = batch.more
-        return fetched
+            cursor = reached
+            if not batch.more:
+                return fetched, False
+        return fetched, True
 
-    def _arrival(self, mail: FetchedMail, history: datetime) -> messages.Arrival:
-        return messages.Arrival(
-            uid=mail.uid,
-            internal_at=mail.internal_at,
-            raw=mail.raw,
-            announce=mail.internal_at >= history or mail.internal_at == UNKNOWN_AT,
-            quarantine="too-large" if mail.truncated else "",
-        )
+    def _keep(
+        self, connection: Connection, epoch: int, batch: FetchBatch, arrivals: list[messages.Arrival], now: datetime,
+        *, compared: bool,
+    ) -> int:  # fmt: skip
+        """Unit of work: bytes and cursor, if the mailbox is still ours."""
+        mailboxes.require_lease(connection, self._mailbox, self._node, epoch)
+        fresh = messages.ingest(
+            connection, self._mailbox, batch.folder, batch.uidvalidity, arrivals, now,
+            last_uid=batch.reached, floor_uid=batch.floor_uid, compared=compared,
+        )  # fmt: skip
+        return len(fresh)
 
     async def _known(self, cursor: Cursor, *, whole: bool) -> set[int]:
         if cursor.uidvalidity is None:
@@ -127,8 +170,15 @@ class MailboxWorker:
         return replace(cursor, last_uid=min(missing) - 1) if missing else cursor
 
 
+def _is_news(internal_at: datetime, history: datetime, first_look: bool) -> bool:
+    """Tell whether an arrival is announced: history found at the first connect, or moved in later, is not."""
+    if internal_at == UNKNOWN_AT:
+        return not first_look
+    return internal_at >= (history if first_look else history - SKEW)
+
+
 class JudgeWorker:
-    """Judges and files stored messages."""
+    """Judges and files stored messages; `sent_folders` names the Sent folder of each mailbox."""
 
     def __init__(
         self,
@@ -136,11 +186,16 @@ class JudgeWorker:
         classifier: Classifier,
         policy: FilingPolicy,
         on_filed: Callable[[Judgement, Filed], None] | None = None,
+        *,
+        parse: Parse,
+        sent_folders: Mapping[str, str | None],
     ) -> None:
         self._store = store
         self._classifier = classifier
         self._policy = policy
         self._on_filed = on_filed
+        self._parse = parse
+        self._sent_folders = sent_folders
 
     async def run_pass(self, now: datetime) -> PassReport:
         """Judge and file everything that waits."""
@@ -150,26 +205,39 @@ class JudgeWorker:
         return PassReport(len(waiting), now if waiting else None)
 
     async def _judge(self, row: dict[str, Any], now: datetime) -> None:
+        """Judge one message; a death or a fault of ours while it is in hand counts against it."""
         if await self._store.write(messages.count_death, row["id"]) > DEATHS:
             await self._store.write(messages.quarantine, row["id"], "broke-processing-three-times", now)
             return
         try:
-            mail = await asyncio.to_thread(parse_mail, row["raw"])
+            raw = await self._store.read(messages.raw, row["sha256"])
+            mail = await self._parse(raw)
+            if mail is None:
+                return  # others have their turn before the next try
+            found, mail = await self._look_inside(await self._describe(row, mail), row, mail, raw)
+            if not found.ours:
+                found = await self._understand(found, row, mail)
+            filed = await self._store.write(file_message, found, self._policy, now)
         except ParseRefused as problem:
             await self._store.write(messages.quarantine, row["id"], str(problem), now)
             return
-        found = self._describe(row, mail)
-        if found.ours and is_forward(mail):
-            inner = forwarded_mail(mail, row["raw"], self._policy.own_addresses())
-            if inner is not None:  # a bare forward counts as the mail inside
-                mail, found = inner, self._describe(row, inner, forwarded=True)
-            else:
-                found = replace(found, passed_on=True)
-        if not found.ours:
-            found = await self._understand(found, row, mail)
-        filed = await self._store.write(file_message, found, self._policy, now)
+        except TemporaryError:
+            await self._store.write(messages.count_no_death, row["id"])
+            raise
         if filed is not None and self._on_filed is not None:
             self._on_filed(found, filed)
+
+    async def _look_inside(
+        self, found: Judgement, row: dict[str, Any], mail: ParsedMail, raw: bytes
+    ) -> tuple[Judgement, ParsedMail]:
+        """Take the mail inside for the mail, where one of our people passed on somebody's."""
+        if not found.ours or not is_forward(mail):
+            return found, mail
+        in_sent = row["folder"] == self._sent_folders.get(row["mailbox"])  # then the mail inside came to us anyway
+        inner = None if in_sent else await asyncio.to_thread(forwarded_mail, mail, raw, self._policy.own_addresses())
+        if inner is None:
+            return replace(found, passed_on=True), mail
+        return await self._describe(row, inner, forwarded=True), inner
 
     async def _understand(self, found: Judgement, row: dict[str, Any], mail: ParsedMail) -> Judgement:
         match = await self._store.read(find_match, found, self._policy)
@@ -202,9 +270,13 @@ class JudgeWorker:
             trusted_stop=meaning.trusted_stop,
         )
 
-    def _describe(self, row: dict[str, Any], mail: ParsedMail, *, forwarded: bool = False) -> Judgement:
+    async def _describe(self, row: dict[str, Any], mail: ParsedMail, *, forwarded: bool = False) -> Judgement:
         writer = mail.from_address.lower()
         to = tuple(dict.fromkeys([*mail.to, *mail.cc, *mail.delivered_to]))
+        in_sent = row["folder"] == self._sent_folders.get(row["mailbox"])
+        ids = referred_ids(mail.in_reply_to, mail.references)
+        if in_sent and await self._is_own_letter(row["mailbox"], mail):
+            ids = ()  # a machine's letter is nobody's answer
         return Judgement(
             id=row["id"],
             mailbox=row["mailbox"],
@@ -215,9 +287,21 @@ class JudgeWorker:
             to_addresses=to,
             subject=mail.subject,
             text="",
-            ids=referred_ids(mail.in_reply_to, mail.references),
+            ids=ids,
             tokens=address_tokens(to),
             label=Label.OTHER,
             tags=frozenset({Tag.FORWARDED}) if forwarded else frozenset(),
-            ours=writer in self._policy.mailboxes or self._policy.team.find(writer) is not None,
+            ours=(in_sent and not forwarded)
+            or writer in self._policy.mailboxes
+            or self._policy.team.find(writer) is not None,
         )
+
+    async def _is_own_letter(self, mailbox: str, mail: ParsedMail) -> bool:
+        """Tell whether a copy in Sent is one of our letters; learns the Message-ID that a provider gave it."""
+        marker = mail.get(MARKER)
+        if not marker:
+            return False
+        planned = f"<{marker}@{mailbox.rpartition('@')[2]}>"
+        if mail.message_id:
+            await self._store.write(sends.learn_id, planned, mail.message_id)
+        return True

@@ -1,12 +1,14 @@
 """Who keeps the workers going, and what happens when one fails?
 
-Only the supervisor sleeps. Each worker runs its passes in a loop of its own: a temporary error backs off, a permanent
+Only the supervisor sleeps. A worker whose door can tell of news (IDLE) is called when there are some, and by the
+clock all the same. Each worker runs its passes in a loop of its own: a temporary error backs off, a permanent
 one is logged, alerted and tried again at the longest pause, anything else is a fault of ours: traceback, and a
 restart with back-off. At a stop the pass in hand finishes; no new one begins.
 """
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +22,7 @@ from store.records import PassReport
 
 log = logging.getLogger("postroom.supervisor")
 LONGEST_PAUSE = timedelta(seconds=60)
+LISTEN_FOR = 120.0  # seconds
 FIRST_BACKOFF, LAST_BACKOFF = 1.0, 300.0
 
 
@@ -38,6 +41,9 @@ class Station:
     name: str
     worker: Worker
     longest_pause: timedelta = LONGEST_PAUSE
+    news: Callable[[float], Awaitable[bool]] | None = None  #: waits so many seconds for news; a hint only
+    wakes: tuple[str, ...] = ()  #: stations that have work after this one did some
+    well: asyncio.Event = field(default_factory=asyncio.Event)  #: its door works and the last pass saw all there was
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     failures: int = 0
     last_error: str = ""
@@ -82,8 +88,11 @@ class Supervisor:
         self._ticks.start()
         try:
             async with asyncio.TaskGroup() as group:
-                for station in self.stations:
-                    group.create_task(self._keep_going(station), name=station.name)
+                going = [group.create_task(self._keep_going(one), name=one.name) for one in self.stations]
+                listening = [group.create_task(self._listen(one, one.news)) for one in self.stations if one.news]
+                await asyncio.wait(going)
+                for task in listening:
+                    task.cancel()
         finally:
             self._ticks.shutdown(wait=False)
 
@@ -96,10 +105,31 @@ class Supervisor:
             except TimeoutError:
                 continue
 
+    async def _listen(self, station: Station, wait_for_news: Callable[[float], Awaitable[bool]]) -> None:
+        """Ring the station's bell at news; after a failure the next pass connects anew, later each time."""
+        loop, failures = asyncio.get_running_loop(), 0
+        while True:
+            await station.well.wait()
+            began = loop.time()
+            try:
+                if not await wait_for_news(LISTEN_FOR):
+                    continue
+            except (TemporaryError, PermanentError) as problem:
+                failures = 0 if loop.time() - began > LISTEN_FOR / 2 else failures + 1
+                pause = min(FIRST_BACKOFF * 2.0**failures, LAST_BACKOFF) * random.uniform(0.5, 1.5)
+                log.info("%s: no news for now: %s; looking again in %.0f s", station.name, problem, pause)
+                await asyncio.sleep(pause)
+            station.well.clear()
+            station.bell.set()
+
     async def _one_pass(self, station: Station) -> float:
         """Run one pass and return how long to wait, in seconds."""
         try:
             report = await station.worker.run_pass(self._clock.now())
+            if report.well:
+                station.well.set()
+            else:
+                station.well.clear()
         except TemporaryError as problem:
             return self._failed(station, f"{problem}", logging.WARNING)
         except PermanentError as problem:
@@ -109,6 +139,8 @@ class Supervisor:
             log.exception("%s: a fault of ours; starting again", station.name)
             return self._failed(station, "internal error, see the log", logging.ERROR)
         station.failures, station.last_error = 0, ""
+        for name in station.wakes if report.done else ():
+            self.wake(name)
         for note in report.notes:
             log.info("%s: %s", station.name, note)
         longest = station.longest_pause.total_seconds()
@@ -118,6 +150,7 @@ class Supervisor:
 
     def _failed(self, station: Station, sentence: str, level: int) -> float:
         station.failures += 1
+        station.well.clear()
         station.last_error = sentence
         pause: float = min(FIRST_BACKOFF * 2.0 ** (station.failures - 1), LAST_BACKOFF)
         log.log(level, "%s: %s; again in %.0f s", station.name, sentence, pause)

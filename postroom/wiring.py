@@ -8,12 +8,14 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from classifier.model import Classifier, load_model
 from deliverability.resolver import DnsResolver, Resolver
 from deliverability.worker import DomainWorker
 from inbox.imap_connection import Auth
+from inbox.parse_apart import ParsingProcess
 from inbox.reader import ImapReader, Reader
 from inbox.worker import JudgeWorker, MailboxWorker
 from outbound.dkim_sign import make_signer
@@ -27,7 +29,7 @@ from ownership.worker import NoticeWorker, SlaWorker
 from postroom.clock import Clock
 from postroom.config import Config, MailboxSettings
 from postroom.opened import Opened, filing_policy
-from postroom.supervisor import Station
+from postroom.supervisor import LONGEST_PAUSE, Station
 from store.errors import PermanentError, TemporaryError
 
 SEND, POLL, JUDGE, NOTICE, SLA, DUTIES, DOMAINS = "send", "poll", "judge", "notices", "sla", "duties", "domains"
@@ -44,18 +46,28 @@ class House:
     sla: SlaWorker
     duties: DutyWorker
     domains: DomainWorker
+    parsing: ParsingProcess
+    poll_every: timedelta
     readers: dict[str, Reader] = field(default_factory=dict)
     transports: dict[str, Transport] = field(default_factory=dict)
 
     def stations(self) -> list[Station]:
         """Return the stations that the supervisor keeps going."""
-        minute = timedelta(seconds=60)
-        pollers = [Station(f"{POLL} {name}", worker, minute) for name, worker in self.pollers.items()]
+        pollers = [
+            Station(
+                f"{POLL} {name}",
+                worker,
+                max(self.poll_every * 2, LONGEST_PAUSE),
+                news=worker.wait_for_news,
+                wakes=(JUDGE,),
+            )
+            for name, worker in self.pollers.items()
+        ]
         return [
             Station(DOMAINS, self.domains, timedelta(hours=1)),
             Station(SEND, self.sender, timedelta(seconds=30)),
             *pollers,
-            Station(JUDGE, self.judge, timedelta(seconds=5)),
+            Station(JUDGE, self.judge, timedelta(seconds=5), wakes=(NOTICE,)),
             Station(NOTICE, self.notices, timedelta(seconds=10)),
             Station(SLA, self.sla, timedelta(seconds=30)),
             Station(DUTIES, self.duties, timedelta(minutes=5)),
@@ -66,6 +78,7 @@ class House:
         closing = [reader.close() for reader in self.readers.values()]
         closing += [transport.close() for transport in self.transports.values()]
         await asyncio.gather(*closing, return_exceptions=True)
+        self.parsing.close()
 
 
 def secret_of(mailbox: MailboxSettings) -> Callable[[], Awaitable[str]]:
@@ -86,7 +99,9 @@ def server_doors(config: Config) -> tuple[dict[str, Reader], dict[str, Transport
     for mailbox in config.mailbox:
         auth: Auth = "xoauth2" if mailbox.oauth else "password"
         if mailbox.imap is not None:
-            readers[mailbox.address] = ImapReader(mailbox.imap, mailbox.login, secret_of(mailbox), auth)
+            readers[mailbox.address] = ImapReader(
+                mailbox.imap, mailbox.login, secret_of(mailbox), auth, largest=config.inbox.largest
+            )
         if mailbox.smtp is not None:
             transports[mailbox.address] = SmtpTransport(
                 mailbox.smtp, mailbox.address, mailbox.login, secret_of(mailbox)
@@ -123,15 +138,25 @@ def build_house(
     sender = SendWorker(store, policy, writer, transports, random_jitter, _find_in_sent(readers))
     pollers = {
         mailbox.address: MailboxWorker(
-            store, mailbox.address, mailbox.imap, config.inbox, readers[mailbox.address], config.store.node
+            store,
+            mailbox.address,
+            mailbox.imap,
+            config.inbox,
+            readers[mailbox.address],
+            config.store.node,
+            partial(random_jitter, mailbox.address),
         )
         for mailbox in config.mailbox
         if mailbox.imap is not None
     }
+    parsing = ParsingProcess()
+    sent = {mailbox.address: mailbox.imap.sent for mailbox in config.mailbox if mailbox.imap is not None}
     return House(
         sender=sender,
         pollers=pollers,
-        judge=JudgeWorker(store, classifier or load_model(), filing_policy(opened)),
+        judge=JudgeWorker(
+            store, classifier or load_model(), filing_policy(opened), parse=parsing.parse, sent_folders=sent
+        ),
         notices=NoticeWorker(store, _notifier(opened, transports, clock)),
         sla=SlaWorker(store, config.team, config.ownership),
         duties=DutyWorker(store, config.team, config.ownership, sequence_people(config)),
@@ -139,6 +164,8 @@ def build_house(
             store, resolver or DnsResolver(config.deliverability.nameserver), config.sending_domains(),
             config.deliverability,
         ),
+        parsing=parsing,
+        poll_every=config.inbox.poll_every,
         readers=readers,
         transports=transports,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from email.parser import BytesHeaderParser
 from enum import StrEnum
 
 from inbox.catch_up import Cursor, FetchBatch, FetchedMail, choose_uids, find_span
+from inbox.imap_session import BEGINNING
 from inbox.imap_syntax import UNKNOWN_AT
 from inbox.settings import InboxSettings
 from outbound.transport import Envelope, SendResult
@@ -108,7 +109,7 @@ class MemoryReader:
         self._seen = self._mailbox.changes
         visible = folder.visible()
         span = find_span(cursor, folder.uidvalidity, self._window)
-        oldest = since - timedelta(days=1) if since is not None and not span.last else None
+        oldest = since - timedelta(days=1) if since is not None and span.first else None
         found = {uid for uid, mail in visible.items() if oldest is None or mail.internal_at >= oldest}
         wanted = choose_uids(span, found, known_uids)
         looked_at = wanted[:limit]
@@ -122,12 +123,12 @@ class MemoryReader:
             more=more,
             validity_changed=span.changed,
             reached=reached if more else max(reached, folder.uidnext - 1),
-            floor_uid=span.floor if since is None or span.last else min(found, default=folder.uidnext) - 1,
+            floor_uid=span.floor if since is None or not span.first else min(found, default=folder.uidnext) - 1,
         )
 
     def _mail(self, folder: str, uidvalidity: int, uid: int, mail: StoredMail) -> FetchedMail:
         truncated = len(mail.raw) > self._largest
-        raw = mail.raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if truncated else mail.raw
+        raw = mail.raw[: min(BEGINNING, self._largest)] if truncated else mail.raw
         return FetchedMail(folder, uidvalidity, uid, mail.internal_at, mail.flags, raw, truncated, len(mail.raw))
 
     async def list_uids(self, folder: str) -> tuple[int, frozenset[int]] | None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, DateTime, Enum, MetaData, String
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Enum, MetaData, String
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Field, SQLModel
@@ -55,6 +55,11 @@ class House(SQLModel):
 
 def instant(*, null: bool = True, index: bool = False) -> Any:
     return Field(default=None, sa_column=Column(Instant(), nullable=null, index=index))
+
+
+def unsigned(*, null: bool = False) -> Any:
+    """Return a column for what IMAP counts in 32 bits without sign, which PostgreSQL's INTEGER cannot hold."""
+    return Field(default=None if null else 0, sa_column=Column(BigInteger, nullable=null))
 
 
 def closed(kind: type[StrEnum], *, null: bool = False) -> Any:

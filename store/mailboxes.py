@@ -9,6 +9,7 @@ from sqlalchemy import Connection, String, cast, func, insert, literal_column, s
 
 from store import audit, records
 from store.claims import DAY
+from store.errors import LeaseLost
 from store.send_states import COUNTED
 from store.tables import Enrollment, Lease, Mailbox, Message, OauthToken, Send, core
 from store.vocabulary import BounceKind, Label, MailboxState, SendState, Tag
@@ -32,6 +33,13 @@ def acquire_lease(connection: Connection, mailbox: str, node: str, now: datetime
     changed = (_LEASE.c.mailbox == mailbox, _LEASE.c.epoch == row.epoch)
     connection.execute(update(_LEASE).where(*changed).values(node=node, epoch=epoch, expires_at=now + lasts))
     return epoch
+
+
+def require_lease(connection: Connection, mailbox: str, node: str, epoch: int) -> None:
+    """Raise LeaseLost unless this node still holds the mailbox under this epoch."""
+    mine = (_LEASE.c.mailbox == mailbox, _LEASE.c.node == node, _LEASE.c.epoch == epoch)
+    if connection.execute(select(_LEASE.c.epoch).where(*mine).with_for_update()).one_or_none() is None:
+        raise LeaseLost(f"{mailbox}: another node reads this mailbox now")
 
 
 def release_leases(connection: Connection, node: str, now: datetime) -> None:
@@ -83,10 +91,10 @@ def back_off(
     connection.execute(update(_MAILBOX).where(_MAILBOX.c.address == mailbox).values(**values))
 
 
-def recovered(connection: Connection, mailbox: str, *, polled_at: datetime | None = None) -> None:
-    """Forget the failures of a mailbox that answered again."""
+def recovered(connection: Connection, mailbox: str, *, polled_at: datetime | None = None, remark: str = "") -> None:
+    """Forget the failures of a mailbox that answered again; `remark` is what is still wrong with it."""
     _ensure(connection, mailbox)
-    values: dict[str, Any] = {"failures": 0, "reason": ""}
+    values: dict[str, Any] = {"failures": 0, "reason": remark}
     if polled_at is not None:
         values |= {"polled_at": polled_at, "poll_not_before": None}
     else:

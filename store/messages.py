@@ -1,16 +1,19 @@
 """What arrived, and what was made of it?
 
 The key is (mailbox, folder, UIDVALIDITY, UID). Raw bytes and the cursor move in one transaction; every later stage can
-be repeated. After a UIDVALIDITY change the same content at the same internal date is the same message.
+be repeated. After a UIDVALIDITY change the same content at the same internal date is the same message. The same mail
+in two mailboxes, or moved to another folder, has a row for each place and acts once.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from store import audit
 from store.desk_tables import Thread
@@ -19,6 +22,9 @@ from store.vocabulary import Label, MessageStage, Tag
 
 _MESSAGE, _RAW, _CURSOR, _CORRECTION = core(Message), core(RawMessage), core(Cursor), core(Correction)
 _THREAD = core(Thread)
+HEAD_LOOKED_AT = 256 * 1024  # octets
+_BLANK = re.compile(rb"\n\r?\n")
+_NAMED = re.compile(rb"(?im)^(?:message-id|from|date|subject):.*(?:\n[ \t].*)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,6 @@ class Arrival:
     internal_at: datetime
     raw: bytes
     announce: bool = True  #: False for history found at the first connect: filed, nobody is notified
-    quarantine: str = ""  #: a reason slug when it is stored but must not be parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def ingest(
     `uidvalidity` None: there is no such folder yet; whatever appears in it later is new.
     """
     position = cursor(connection, mailbox, folder)
-    fresh = [] if uidvalidity is None else _store(connection, mailbox, folder, uidvalidity, arrivals, now)
+    fresh = [] if uidvalidity is None else _store(connection, (mailbox, folder, uidvalidity), arrivals, now)
     values: dict[str, Any] = {
         "uidvalidity": uidvalidity,
         "last_uid": last_uid,
@@ -88,66 +93,78 @@ def ingest(
     return fresh
 
 
+def content_key(raw: bytes) -> str:
+    """Return what stays the same when one mail reaches two mailboxes: its id, writer, date, subject and body.
+
+    Each mailbox's servers add trace fields of their own, so the bytes differ.
+    """
+    end = _BLANK.search(raw)
+    head, body = (raw[: end.start() + 1], raw[end.end() :]) if end else (raw, raw)
+    fields = sorted(b" ".join(found[0].lower().split()) for found in _NAMED.finditer(head[:HEAD_LOOKED_AT]))
+    digest = hashlib.sha256(b"\n".join(fields) + b"\n\n")
+    digest.update(body.replace(b"\r\n", b"\n").rstrip())
+    return digest.hexdigest()
+
+
 def _store(
-    connection: Connection, mailbox: str, folder: str, uidvalidity: int, arrivals: Sequence[Arrival], now: datetime
+    connection: Connection, place: tuple[str, str, int], arrivals: Sequence[Arrival], now: datetime
 ) -> list[int]:
-    renewed = bool(arrivals) and _has_older_generation(connection, mailbox, folder, uidvalidity)
-    fresh = []
+    mailbox, folder, uidvalidity = place
+    uids = [arrival.uid for arrival in arrivals]
+    have = select(_MESSAGE.c.uid).where(*_generation(*place), _MESSAGE.c.uid.in_(uids))
+    known = set(connection.execute(have).scalars()) if uids else set()
+    renewed = len(known) < len(uids) and _has_older_generation(connection, place)
+    bodies: dict[str, dict[str, Any]] = {}
+    rows: dict[int, dict[str, Any]] = {}
     for arrival in arrivals:
-        digest = hashlib.sha256(arrival.raw).hexdigest()
-        if _known(connection, mailbox, folder, uidvalidity, arrival, digest, renewed=renewed):
+        content = content_key(arrival.raw)
+        if arrival.uid in known or (renewed and _moved(connection, place, arrival, content)):
             continue
-        if connection.execute(select(_RAW.c.sha256).where(_RAW.c.sha256 == digest)).one_or_none() is None:
-            connection.execute(insert(_RAW).values(sha256=digest, body=arrival.raw, stored_at=now))
-        result = connection.execute(
-            insert(_MESSAGE).values(
-                mailbox=mailbox,
-                folder=folder,
-                uidvalidity=uidvalidity,
-                uid=arrival.uid,
-                sha256=digest,
-                internal_at=arrival.internal_at,
-                stored_at=now,
-                announce=arrival.announce,
-                stage=MessageStage.QUARANTINED if arrival.quarantine else MessageStage.STORED,
-                reason=arrival.quarantine,
-                tags=[],
-            )
-        )
-        fresh.append(int(result.inserted_primary_key[0]))  # type: ignore[index]
-    return fresh
+        digest = hashlib.sha256(arrival.raw).hexdigest()
+        bodies[digest] = {"sha256": digest, "body": arrival.raw, "stored_at": now}
+        rows[arrival.uid] = {
+            "mailbox": mailbox,
+            "folder": folder,
+            "uidvalidity": uidvalidity,
+            "uid": arrival.uid,
+            "sha256": digest,
+            "content": content,
+            "internal_at": arrival.internal_at,
+            "stored_at": now,
+            "announce": arrival.announce,
+            "stage": MessageStage.STORED,
+            "tags": [],
+        }
+    if not rows:
+        return []
+    into = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(into(_RAW).on_conflict_do_nothing(), list(bodies.values()))
+    made = insert(_MESSAGE).returning(_MESSAGE.c.id, sort_by_parameter_order=True)
+    return list(connection.execute(made, list(rows.values())).scalars())
 
 
-def _known(
-    connection: Connection,
-    mailbox: str,
-    folder: str,
-    uidvalidity: int,
-    arrival: Arrival,
-    digest: str,
-    *,
-    renewed: bool,
-) -> bool:
-    here = (_MESSAGE.c.mailbox == mailbox, _MESSAGE.c.folder == folder)
-    exact = (_MESSAGE.c.uidvalidity == uidvalidity, _MESSAGE.c.uid == arrival.uid)
-    if connection.execute(select(_MESSAGE.c.id).where(*here, *exact)).one_or_none():
-        return True
-    if not renewed:
-        return False
-    # A new generation of the folder: the same message under another UID keeps its row and moves to its new key.
+def _moved(connection: Connection, place: tuple[str, str, int], arrival: Arrival, content: str) -> bool:
+    """Give the row of an older generation its new key; tells whether there was one for this arrival."""
+    mailbox, folder, uidvalidity = place
     twin = select(func.min(_MESSAGE.c.id)).where(
-        *here,
+        _MESSAGE.c.mailbox == mailbox,
+        _MESSAGE.c.folder == folder,
         _MESSAGE.c.uidvalidity != uidvalidity,
-        _MESSAGE.c.sha256 == digest,
+        _MESSAGE.c.content == content,
         _MESSAGE.c.internal_at == arrival.internal_at,
     )
-    moved = connection.execute(
-        update(_MESSAGE).where(_MESSAGE.c.id == twin.scalar_subquery()).values(uidvalidity=uidvalidity, uid=arrival.uid)
+    same = _MESSAGE.c.id == twin.scalar_subquery()
+    return (
+        connection.execute(update(_MESSAGE).where(same).values(uidvalidity=uidvalidity, uid=arrival.uid)).rowcount > 0
     )
-    return moved.rowcount == 1
 
 
-def _has_older_generation(connection: Connection, mailbox: str, folder: str, uidvalidity: int) -> bool:
+def _generation(mailbox: str, folder: str, uidvalidity: int) -> tuple[ColumnElement[bool], ...]:
+    return _MESSAGE.c.mailbox == mailbox, _MESSAGE.c.folder == folder, _MESSAGE.c.uidvalidity == uidvalidity
+
+
+def _has_older_generation(connection: Connection, place: tuple[str, str, int]) -> bool:
+    mailbox, folder, uidvalidity = place
     other = (_MESSAGE.c.mailbox == mailbox, _MESSAGE.c.folder == folder, _MESSAGE.c.uidvalidity != uidvalidity)
     return connection.execute(select(_MESSAGE.c.id).where(*other).limit(1)).one_or_none() is not None
 
@@ -159,14 +176,8 @@ def known_uids(connection: Connection, mailbox: str, folder: str, uidvalidity: i
 
 
 def waiting(connection: Connection, limit: int = 100) -> list[dict[str, Any]]:
-    """Return stored messages that were not judged yet, oldest first, with their raw bytes as `raw`."""
-    query = (
-        select(_MESSAGE, _RAW.c.body.label("raw"))
-        .join(_RAW, _RAW.c.sha256 == _MESSAGE.c.sha256)
-        .where(_MESSAGE.c.stage == MessageStage.STORED)
-        .order_by(_MESSAGE.c.id)
-        .limit(limit)
-    )
+    """Return stored messages that were not judged yet, oldest first; their bytes are read one at a time by `raw`."""
+    query = select(_MESSAGE).where(_MESSAGE.c.stage == MessageStage.STORED).order_by(_MESSAGE.c.id).limit(limit)
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
@@ -182,9 +193,10 @@ def messages_of_thread(connection: Connection, thread_id: int) -> list[dict[str,
 
 
 def same_content(connection: Connection, row: Mapping[str, Any]) -> int | None:
-    """Return an earlier judged message with the same bytes (one mail in two mailboxes), or None."""
+    """Return an earlier judged arrival of the same mail (in two mailboxes, or moved between folders), or None."""
+    own = select(_MESSAGE.c.content).where(_MESSAGE.c.id == row["id"]).scalar_subquery()
     query = select(func.min(_MESSAGE.c.id)).where(
-        _MESSAGE.c.sha256 == row["sha256"], _MESSAGE.c.id != row["id"], _MESSAGE.c.stage == MessageStage.DONE
+        _MESSAGE.c.content == own, _MESSAGE.c.id != row["id"], _MESSAGE.c.stage == MessageStage.DONE
     )
     found = connection.execute(query).scalar()
     return int(found) if found is not None else None
@@ -207,6 +219,12 @@ def count_death(connection: Connection, message_id: int) -> int:
     """Note, before parsing, that this message may kill the parser; returns how often it was tried."""
     tried = update(_MESSAGE).where(_MESSAGE.c.id == message_id).values(deaths=_MESSAGE.c.deaths + 1)
     return int(connection.execute(tried.returning(_MESSAGE.c.deaths)).scalar_one())
+
+
+def count_no_death(connection: Connection, message_id: int) -> None:
+    """Take one death back: it was not the message that made the attempt fail."""
+    fewer = update(_MESSAGE).where(_MESSAGE.c.id == message_id).values(deaths=_MESSAGE.c.deaths - 1)
+    connection.execute(fewer)
 
 
 def quarantine(connection: Connection, message_id: int, reason: str, now: datetime) -> None:

@@ -265,3 +265,4 @@ class PassReport:
     done: int = 0  #: units of work: sends, messages, notices, checks
     next_wake: datetime | None = None  #: None: when woken, or at the worker's longest pause
     notes: tuple[str, ...] = ()  #: sentences for `status` and the log
+    well: bool = False  #: its door works: the supervisor may wait for news there

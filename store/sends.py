@@ -213,6 +213,12 @@ def find_sent(connection: Connection, /, **lists: Sequence[Any]) -> list[records
     return [records.SentMessage(**row._mapping) for row in connection.execute(query)]
 
 
+def learn_id(connection: Connection, message_id: str, seen_as: str) -> bool:
+    """Note under which Message-ID a send of ours really left; tells whether that was news."""
+    same = (_SEND.c.message_id == message_id, _SEND.c.message_id != seen_as, _SEND.c.learnt_id == "")
+    return connection.execute(update(_SEND).where(*same).values(learnt_id=seen_as)).rowcount > 0
+
+
 def all_sends(connection: Connection) -> list[dict[str, Any]]:
     """Return every row of the ledger for people to read, in order of planning."""
     names = ("id", "message_id", "mailbox", "contact_id", "recipient", "sequence", "step", "variant", "state",

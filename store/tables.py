@@ -10,7 +10,7 @@ from sqlalchemy import Column, Index, LargeBinary, Table, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from store import vocabulary as v
-from store.columns import House, closed, instant, json
+from store.columns import House, closed, instant, json, unsigned
 from store.desk_tables import Decision, Notice, Rotation, Thread
 
 __all__ = ["Decision", "Notice", "Rotation", "Thread"]  # from desk_tables, for whoever needs all tables
@@ -226,9 +226,10 @@ class Message(House, table=True):
     id: int | None = Field(default=None, primary_key=True)
     mailbox: str
     folder: str
-    uidvalidity: int
-    uid: int
-    sha256: str = Field(index=True)
+    uidvalidity: int = unsigned()
+    uid: int = unsigned()
+    sha256: str
+    content: str = Field(index=True)
     internal_at: datetime = instant(null=False)
     stored_at: datetime = instant(null=False)
     announce: bool = True
@@ -258,9 +259,9 @@ class Cursor(House, table=True):
 
     mailbox: str = Field(primary_key=True)
     folder: str = Field(primary_key=True)
-    uidvalidity: int | None = None
-    last_uid: int = 0
-    floor_uid: int = 0
+    uidvalidity: int | None = unsigned(null=True)
+    last_uid: int = unsigned()
+    floor_uid: int = unsigned()
     first_at: datetime | None = instant()
     polled_at: datetime | None = instant()
     compared_at: datetime | None = instant()

@@ -11,7 +11,7 @@ SHELLS = {"worker.py", "pilot.py", "filing.py", "desk.py", "outbox.py", "duties.
 DOORS = {
     "outbound": {"transport.py", "oauth.py"},
     "deliverability": {"resolver.py"},
-    "inbox": {"reader.py", "imap_protocol.py", "imap_connection.py", "imap_session.py"},
+    "inbox": {"reader.py", "imap_protocol.py", "imap_connection.py", "imap_session.py", "parse_apart.py"},
     "classifier": {"model.py", "train.py", "labels.py", "evaluate.py", "feedback.py"},
     "ownership": {"notify.py"},
 }

@@ -48,6 +48,8 @@ AmbientCapabilities=
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+# The process that reads hostile mail limits itself.
+SystemCallFilter=setrlimit prlimit64
 UMask=0077
 
 [Install]

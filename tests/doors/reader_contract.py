@@ -274,13 +274,13 @@ async def a_first_look_can_leave_out_the_past(rig: Rig) -> None:
     await reader.close()
 
 
-async def of_a_large_message_the_header_comes(rig: Rig) -> None:
-    header = b"Subject: big\r\nFrom: a@example.com\r\n\r\n"
-    await rig.deliver("INBOX", header + b"x" * 30_000 + b"\r\n")
+async def of_a_large_message_the_beginning_comes(rig: Rig) -> None:
+    raw = b"Subject: big\r\nFrom: a@example.com\r\n\r\n" + b"x" * 30_000 + b"\r\n"
+    await rig.deliver("INBOX", raw)
     await rig.deliver("INBOX", b"Subject: small\r\n\r\nx\r\n")
     reader = rig.reader(largest=10_000)
     big, small = (await fetch(reader, Cursor("m", "INBOX"))).mails
-    assert (big.raw, big.truncated, big.size) == (header, True, len(header) + 30_002)
+    assert (big.raw, big.truncated, big.size) == (raw[:10_000], True, len(raw))
     assert (small.truncated, small.raw) == (False, b"Subject: small\r\n\r\nx\r\n")
     await reader.close()
 
@@ -308,6 +308,6 @@ CONTRACT: tuple[Story, ...] = (
     any_folder_name_will_do,
     our_letter_is_found_in_sent,
     a_first_look_can_leave_out_the_past,
-    of_a_large_message_the_header_comes,
+    of_a_large_message_the_beginning_comes,
     news_wakes,
 )

@@ -163,7 +163,7 @@ def test_a_message_larger_than_its_stated_size_is_cut() -> None:
         async with running(server, largest=20_000) as reader:
             batch = await fetch(reader)
         first, second = batch.mails
-        assert (first.raw, first.truncated, first.size) == (b"Subject: big\r\n\r\n", True, len(raw))
+        assert (first.raw, first.truncated, first.size) == (raw[:20_000], True, len(raw))
         assert (second.raw, second.truncated) == (b"small", False)
 
     asyncio.run(story())
@@ -318,5 +318,147 @@ def test_a_port_that_speaks_no_tls_fails_as_tls() -> None:
             with pytest.raises(TlsFailed) as caught:
                 await fetch(reader)
         assert isinstance(caught.value.__cause__, ssl.SSLError)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("how", ["cut once", "always short", "empty"])
+def test_a_message_that_comes_shorter_than_stated_is_asked_for_again(how: str) -> None:
+    async def story() -> None:
+        whole = b"Subject: x\r\n\r\nthe whole text"
+        server = ScriptedServer({1: whole, 2: b"other"})
+        times = iter(range(9))
+
+        async def cut(talk: Talk, tag: str, rest: bytes) -> None:
+            wanted = read_set(rest.split()[2], server.mails)
+            for uid in sorted(wanted):
+                raw, bad = server.mails[uid], uid == 1 and b"BODY" in rest
+                if bad and (how != "cut once" or next(times) == 0):
+                    raw = b"" if how == "empty" else raw[:20]
+                answer = fetch_answer(uid, uid, raw, b"BODY" in rest)
+                talk.send(answer.replace(b"RFC822.SIZE %d" % len(raw), b"RFC822.SIZE %d" % len(server.mails[uid])))
+            talk.ok(tag)
+
+        server.scripts["UID FETCH"] = cut
+        async with running(server) as reader:
+            batch = await fetch(reader)
+        expected = {"cut once": [whole, b"other"], "always short": [whole[:20], b"other"], "empty": [b"other"]}[how]
+        assert [mail.raw for mail in batch.mails] == expected
+        assert batch.unreadable == ((1,) if how == "empty" else ())  # expunged meanwhile, or never to be had
+
+    asyncio.run(story())
+
+
+def test_a_message_that_ends_every_connection_is_left_out_in_the_end() -> None:
+    async def story() -> None:
+        server = ScriptedServer({uid: b"mail %d" % uid for uid in range(1, 30)})
+
+        async def crash(talk: Talk, tag: str, rest: bytes) -> None:
+            if b"BODY" in rest and 5 in read_set(rest.split()[2], server.mails):
+                talk.drop()
+                return
+            await server.answer(talk, tag, "UID FETCH", rest)
+
+        server.scripts["UID FETCH"] = crash
+        seen, failures, cursor = list[int](), 0, START
+        async with running(server) as reader:
+            for _ in range(40):
+                try:
+                    batch = await reader.fetch_since(cursor, known_uids=seen, limit=10)
+                    assert batch is not None
+                except ConnectionLost:
+                    failures += 1
+                    continue
+                seen += [mail.uid for mail in batch.mails]
+                cursor = Cursor("m", "INBOX", batch.uidvalidity, batch.reached)
+                if not batch.more:
+                    break
+            assert batch is not None
+            assert batch.unreadable == (5,)
+            again = await reader.fetch_since(cursor, known_uids=seen)
+        assert seen == [uid for uid in range(1, 30) if uid != 5]
+        assert failures == 3 + inbox.reader.HARMFUL  # of ten, of four, of two, then alone
+        assert again is not None
+        assert again.unreadable == (5,)
+
+    asyncio.run(story())
+
+
+def test_a_long_backlog_is_searched_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox.reader, "SLICE", 10)
+
+    async def story() -> None:
+        uids = [*range(1, 35), *range(1_000, 1_003), 4_294_967_295]
+        server = ScriptedServer({uid: b"mail %d" % uid for uid in uids})
+
+        async def search(talk: Talk, tag: str, rest: bytes) -> None:
+            low, _, high = rest.split()[3].partition(b":")
+            listed.append(
+                [uid for uid in uids if int(low) <= uid <= (uids[-1] if high == b"*" else int(high))] or uids[-1:]
+            )
+            talk.send(b"* SEARCH " + b" ".join(b"%d" % uid for uid in listed[-1]))
+            talk.ok(tag)
+
+        listed: list[list[int]] = []
+        server.scripts["UID SEARCH"] = search
+        seen, cursor, more = list[int](), START, True
+        async with running(server, window=3) as reader:
+            while more:
+                batch = await reader.fetch_since(cursor, known_uids=set(seen[-3:]), limit=4)
+                assert batch is not None
+                seen += [mail.uid for mail in batch.mails]
+                cursor, more = Cursor("m", "INBOX", batch.uidvalidity, batch.reached), batch.more
+            after = await reader.fetch_since(cursor, known_uids=set(seen))
+        assert seen == uids
+        assert sum(map(len, listed)) < 10 * len(uids)
+        assert after is not None
+        assert (after.mails, after.more, after.reached) == ((), False, 4_294_967_295)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("news", [b"* 2 EXPUNGE", b"* VANISHED 41,43:116", b"* 4 EXISTS"])
+def test_news_told_before_the_idle_is_not_forgotten(news: bytes) -> None:
+    async def story() -> None:
+        server = ScriptedServer({1: b"one"})
+
+        async def examine(talk: Talk, tag: str, rest: bytes) -> None:
+            await server.answer(talk, tag, "EXAMINE", rest)
+            talk.send(news)  # between two commands: no IDLE will tell of it again
+
+        server.scripts["EXAMINE"] = examine
+        async with running(server) as reader:
+            assert await reader.wait_for_news("INBOX", 60)
+
+    asyncio.run(story())
+
+
+def with_modseq(server: ScriptedServer, modseq: list[int]) -> None:
+    async def examine(talk: Talk, tag: str, rest: bytes) -> None:
+        assert b"(CONDSTORE)" in rest
+        talk.send(b"* OK [HIGHESTMODSEQ %d] highest" % modseq[0])
+        await server.answer(talk, tag, "EXAMINE", rest)
+
+    server.capabilities += b" CONDSTORE QRESYNC"
+    server.scripts["EXAMINE"] = examine
+
+
+def test_a_folder_that_did_not_change_is_not_searched_where_the_server_can_tell() -> None:
+    async def story() -> None:
+        server, modseq = ScriptedServer({1: b"one"}), [10]
+        with_modseq(server, modseq)
+        async with running(server) as reader:
+            cursor = Cursor("m", "INBOX", 7, 1)
+            for _ in range(5):
+                assert not (await reader.fetch_since(cursor, known_uids={1})).mails  # type: ignore[union-attr]
+            assert sum(b"SEARCH" in line for line in server.heard) == 1
+            server.mails[2], modseq[0] = b"two", 11
+            for _ in range(3):  # as long as it is not stored it is found
+                assert [mail.uid for mail in (await fetch(reader, cursor)).mails if mail.uid > 1] == [2]
+            end = Cursor("m", "INBOX", 7, 2)
+            server.mails = {2: b"two", 3: b"three"}
+            modseq[0] = 12
+            assert [mail.uid for mail in (await reader.fetch_since(end, known_uids={2})).mails] == [3]  # type: ignore[union-attr]
+            assert (await reader.fetch_since(Cursor("m", "INBOX", 7, 1), known_uids={1})).mails  # type: ignore[union-attr]
 
     asyncio.run(story())

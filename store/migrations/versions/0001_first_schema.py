@@ -211,9 +211,9 @@ def upgrade() -> None:
         "cursor",
         sa.Column("mailbox", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("folder", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("uidvalidity", sa.Integer(), nullable=True),
-        sa.Column("last_uid", sa.Integer(), nullable=False),
-        sa.Column("floor_uid", sa.Integer(), nullable=False),
+        sa.Column("uidvalidity", sa.BigInteger(), nullable=True),
+        sa.Column("last_uid", sa.BigInteger(), nullable=False),
+        sa.Column("floor_uid", sa.BigInteger(), nullable=False),
         sa.Column("first_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("polled_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("compared_at", store.columns.Instant(length=27), nullable=True),
@@ -344,9 +344,10 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("mailbox", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("folder", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("uidvalidity", sa.Integer(), nullable=False),
-        sa.Column("uid", sa.Integer(), nullable=False),
+        sa.Column("uidvalidity", sa.BigInteger(), nullable=False),
+        sa.Column("uid", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("content", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("internal_at", store.columns.Instant(length=27), nullable=False),
         sa.Column("stored_at", store.columns.Instant(length=27), nullable=False),
         sa.Column("announce", sa.Boolean(), nullable=False),
@@ -393,10 +394,10 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("message", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_message_content"), ["content"], unique=False)
         batch_op.create_index(batch_op.f("ix_message_from_address"), ["from_address"], unique=False)
         batch_op.create_index(batch_op.f("ix_message_message_id"), ["message_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_message_send_id"), ["send_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_message_sha256"), ["sha256"], unique=False)
         batch_op.create_index(batch_op.f("ix_message_thread_id"), ["thread_id"], unique=False)
         batch_op.create_index(
             "ix_message_waiting",
@@ -692,7 +693,7 @@ def downgrade() -> None:
             "ix_message_waiting", sqlite_where=sa.text("stage = 'stored'"), postgresql_where=sa.text("stage = 'stored'")
         )
         batch_op.drop_index(batch_op.f("ix_message_thread_id"))
-        batch_op.drop_index(batch_op.f("ix_message_sha256"))
+        batch_op.drop_index(batch_op.f("ix_message_content"))
         batch_op.drop_index(batch_op.f("ix_message_send_id"))
         batch_op.drop_index(batch_op.f("ix_message_message_id"))
         batch_op.drop_index(batch_op.f("ix_message_from_address"))
