@@ -1,8 +1,8 @@
 """How does one message reach a server, and what exactly became of it? DOOR: aiosmtplib, its phases driven by hand.
 
-Connect, log in, MAIL, RCPT; then the caller's claim; then DATA. A loss before DATA is an error and nothing was sent;
-a loss after DATA began is `unknown`, because nobody can tell. A connection is kept for the next message while it is
-fresh, and closed after any doubt.
+Connect, log in, MAIL, RCPT; then the caller's claim; then DATA. A loss before the server asked for the message is an
+error or a "not yet", and nothing was sent; a loss after that is `unknown`, because nobody can tell. A connection is
+kept for the next message while it is fresh, closed after any doubt, and opened again once when it died while idle.
 """
 
 import asyncio
@@ -19,12 +19,16 @@ from aiosmtplib.errors import SMTPException, SMTPResponseException
 from aiosmtplib.response import SMTPResponse
 
 from outbound.mail_settings import SmtpSettings
-from store.errors import AuthenticationFailed, ConnectionLost, PermanentError, TlsFailed
+from store.errors import AuthenticationFailed, ConnectionLost, PermanentError, TlsFailed, UnsafeMessage
 
 Outcome = Literal["sent", "refused", "deferred", "withdrawn", "unknown"]
+Claim = Callable[[], Awaitable[bool]]
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
-_REWRITTEN = re.compile(r"<[^<>\s@]{1,200}@[^<>\s@]{1,200}>")
+_NAMED = re.compile(r"<([^<>\s@]{1,200}@[^<>\s@]{1,200})>")
+_SES = re.compile(r"^(?:2\.0\.0 )?Ok ([0-9a-f]{16}-[0-9a-f-]{20,60})", re.IGNORECASE)
+_SES_HOST = re.compile(r"email-smtp\.([a-z0-9-]+)\.amazonaws\.com")
 BYTES_PER_SECOND = 20_000  # the slowest upload that DATA waits for
+LOST_BEFORE_ASKED = (421, "4.4.2", "the connection was lost before the server asked for the message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,8 @@ class SendResult:
 class Transport(Protocol):
     """The seam: one message out, with a claim between RCPT and DATA."""
 
-    async def send(self, envelope: Envelope, claim: Callable[[], Awaitable[bool]]) -> SendResult:
-        """Send one message; raises ConnectionLost, AuthenticationFailed or TlsFailed before DATA."""
+    async def send(self, envelope: Envelope, claim: Claim) -> SendResult:
+        """Send one message; raises ConnectionLost, AuthenticationFailed or TlsFailed before the claim."""
         ...
 
     async def close(self) -> None:
@@ -61,25 +65,36 @@ class Transport(Protocol):
 
 
 class SmtpTransport:
-    """One mailbox's connection to its submission server."""
+    """One mailbox's connection to its submission server.
+
+    `secret` gives the password or access token for each login; `renew`, for access tokens, makes the next one fresh.
+    """
 
     def __init__(
-        self, settings: SmtpSettings, mailbox: str, username: str, secret: Callable[[], Awaitable[str]]
+        self,
+        settings: SmtpSettings,
+        mailbox: str,
+        username: str,
+        secret: Callable[[], Awaitable[str]],
+        renew: Callable[[], None] | None = None,
     ) -> None:
         self._settings = settings
         self._mailbox = mailbox
         self._username = username
         self._secret = secret
+        self._renew = renew
+        self._tls: ssl.SSLContext | None = None
         self._client: aiosmtplib.SMTP | None = None
         self._used = 0
         self._last = 0.0
         self._lock = asyncio.Lock()
 
-    async def send(self, envelope: Envelope, claim: Callable[[], Awaitable[bool]]) -> SendResult:
-        """Send one message; raises ConnectionLost, AuthenticationFailed or TlsFailed before DATA."""
+    async def send(self, envelope: Envelope, claim: Claim) -> SendResult:
+        """Send one message; raises ConnectionLost, AuthenticationFailed or TlsFailed before the claim."""
+        wire = _on_the_wire(envelope.raw)
         async with self._lock:
             try:
-                return await self._send(envelope, claim)
+                return await self._send(envelope, wire, claim)
             except BaseException:
                 await self._drop()
                 raise
@@ -94,46 +109,86 @@ class SmtpTransport:
                 except (SMTPException, OSError):
                     client.close()
 
-    async def _send(self, envelope: Envelope, claim: Callable[[], Awaitable[bool]]) -> SendResult:
+    async def _send(self, envelope: Envelope, wire: bytes, claim: Claim) -> SendResult:
         client = await self._ready_client()
-        try:
-            options = ["SMTPUTF8"] if not envelope.recipient.isascii() else []
-            if options and not client.supports_extension("smtputf8"):
-                return SendResult("refused", "mail", 553, "5.6.7", "the server takes no international addresses")
-            if client.supports_extension("size"):
-                options.append(f"SIZE={len(envelope.raw)}")
-            answer = await client.mail(envelope.mail_from, options=options, encoding="utf-8" if options else "ascii")
-            answer = await client.rcpt(envelope.recipient, encoding="utf-8")
-        except SMTPResponseException as refused:
+        if too_big := self._too_big(client, len(wire)):
+            return too_big
+        if not envelope.recipient.isascii() and not client.supports_extension("smtputf8"):
+            return SendResult("refused", "mail", 553, "5.6.7", "the server takes no international addresses")
+        mail = await self._begin(client, envelope, len(wire))
+        client = self._client or client  # a connection that had died while idle was opened again
+        rcpt = mail if mail.code != 250 else await self._say(client, b"RCPT", _path(b"TO:", envelope.recipient))
+        if rcpt.code not in (250, 251):
             await self._reset(client)
-            return _definite(refused.code, refused.message, "rcpt")
-        except (SMTPException, OSError) as lost:
-            raise ConnectionLost(f"{self._settings.host}: {lost}") from lost
-        if answer.code >= 400:
-            await self._reset(client)
-            return _definite(answer.code, answer.message, "rcpt")
+            return _definite(rcpt, "mail" if rcpt is mail else "rcpt")
         if not await claim():
             await self._reset(client)
             return SendResult("withdrawn", "claim")
-        return await self._data(client, envelope.raw)
+        return await self._data(client, envelope, wire)
 
-    async def _data(self, client: aiosmtplib.SMTP, raw: bytes) -> SendResult:
-        patience = self._settings.data_timeout.total_seconds() + len(raw) / BYTES_PER_SECOND
+    async def _begin(self, client: aiosmtplib.SMTP, envelope: Envelope, size: int) -> SMTPResponse:
+        """Say MAIL; on a connection that was used before and has died meanwhile, once more on a new one."""
         try:
-            answer: SMTPResponse = await client.data(raw, timeout=patience)
-        except SMTPResponseException as refused:
-            if refused.code == -1:
-                await self._drop()
-                return SendResult("unknown", "data", text="the connection was lost after DATA")
+            answer = await self._say(client, b"MAIL", *self._mail_words(client, envelope, size))
+        except ConnectionLost:
+            if not self._used:
+                raise
+        else:
+            if answer.code != 421 or not self._used:
+                return answer
+        await self._drop()
+        client = await self._ready_client()
+        return await self._say(client, b"MAIL", *self._mail_words(client, envelope, size))
+
+    def _mail_words(self, client: aiosmtplib.SMTP, envelope: Envelope, size: int) -> list[bytes]:
+        words = [_path(b"FROM:", envelope.mail_from)]
+        if client.supports_extension("size"):
+            words.append(b"SIZE=%d" % size)
+        if not envelope.recipient.isascii():
+            words.append(b"SMTPUTF8")
+        return words
+
+    async def _say(self, client: aiosmtplib.SMTP, *words: bytes) -> SMTPResponse:
+        try:
+            return await client.execute_command(*words)
+        except (SMTPException, OSError) as lost:
+            raise ConnectionLost(f"{self._settings.host}: {lost}") from lost
+
+    async def _data(self, client: aiosmtplib.SMTP, envelope: Envelope, wire: bytes) -> SendResult:
+        """Hand over the message; from the moment its bytes are on the way, silence is `unknown`."""
+        try:
+            asked = await client.execute_command(b"DATA")
+        except (SMTPException, OSError):
+            await self._drop()
+            return SendResult("deferred", "data", *LOST_BEFORE_ASKED)
+        if asked.code != 354 or client.protocol is None:
             await self._reset(client)
-            return _definite(refused.code, refused.message, "data")
+            return _definite(asked, "data") if asked.code >= 400 else SendResult("deferred", "data", *LOST_BEFORE_ASKED)
+        patience = self._settings.data_timeout.total_seconds() + len(wire) / BYTES_PER_SECOND
+        try:
+            client.protocol.write(wire)
+            answer = await client.protocol.read_response(timeout=patience)
         except (SMTPException, OSError) as lost:
             await self._drop()
             return SendResult("unknown", "data", text=str(lost))
-        self._used += 1
-        self._last = monotonic()
-        found = _REWRITTEN.search(answer.message)
-        return SendResult("sent", "data", answer.code, "", answer.message, found[0] if found else "")
+        if answer.code // 100 == 2:
+            self._used += 1
+            self._last = monotonic()
+            learnt = learn_id(answer.message, self._settings.host, envelope)
+            return SendResult("sent", "data", answer.code, "", answer.message, learnt)
+        if answer.code < 400:
+            await self._drop()
+            return SendResult("unknown", "data", answer.code, "", answer.message)
+        await self._reset(client)
+        return _definite(answer, "data")
+
+    def _too_big(self, client: aiosmtplib.SMTP, size: int) -> SendResult | None:
+        said = client.esmtp_extensions.get("size", "").strip()
+        theirs = int(said) if said.isdigit() else 0  # 0: no fixed limit (RFC 1870, 4)
+        limit = min(theirs or self._settings.max_size, self._settings.max_size)
+        if size <= limit:
+            return None
+        return SendResult("refused", "mail", 552, "5.3.4", f"the message has {size} bytes, {limit} are the most")
 
     async def _ready_client(self) -> aiosmtplib.SMTP:
         client = self._client
@@ -141,7 +196,13 @@ class SmtpTransport:
         if client is not None and client.is_connected and fresh and self._used < self._settings.messages_per_connection:
             return client
         await self._drop()
-        self._client = client = await self._connect()
+        try:
+            self._client = client = await self._connect()
+        except AuthenticationFailed:
+            if self._renew is None:
+                raise
+            self._renew()  # the access token was withdrawn before its time: once more with a fresh one
+            self._client = client = await self._connect()
         self._used, self._last = 0, monotonic()
         return client
 
@@ -155,7 +216,7 @@ class SmtpTransport:
             source_address=(settings.source_address, 0) if settings.source_address else None,
             use_tls=settings.security == "tls",
             start_tls=False,
-            tls_context=self._tls() if settings.security != "none" else None,
+            tls_context=self._tls_context() if settings.security != "none" else None,
         )
         try:
             await client.connect()
@@ -163,7 +224,7 @@ class SmtpTransport:
             if settings.security == "starttls":
                 if not client.supports_extension("starttls"):
                     raise TlsFailed(f"{settings.host} offers no STARTTLS: nothing is sent in plaintext")
-                await client.starttls(tls_context=self._tls())
+                await client.starttls(tls_context=self._tls_context())
                 await client.ehlo()  # what was said before TLS counts no more (RFC 3207, 4.2)
             await self._log_in(client)
         except ssl.SSLError as problem:
@@ -179,11 +240,12 @@ class SmtpTransport:
             raise
         return client
 
-    def _tls(self) -> ssl.SSLContext:
-        path = self._settings.ca_file
-        context = ssl.create_default_context(cafile=str(path) if path else None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        return context
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            path = self._settings.ca_file
+            self._tls = ssl.create_default_context(cafile=str(path) if path else None)
+            self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        return self._tls
 
     async def _log_in(self, client: aiosmtplib.SMTP) -> None:
         if self._settings.auth == "none":
@@ -211,7 +273,7 @@ class SmtpTransport:
         if answer.code == 334:  # the reason stands in the challenge; an empty line ends it
             answer = await client.execute_command(b"")
         if answer.code != 235:
-            raise SMTPResponseException(max(answer.code, 535), answer.message)
+            raise SMTPResponseException(answer.code if answer.code >= 400 else 535, answer.message)
 
     async def _reset(self, client: aiosmtplib.SMTP) -> None:
         """End the transaction; a connection that cannot even do that is closed."""
@@ -227,7 +289,36 @@ class SmtpTransport:
             client.close()
 
 
-def _definite(code: int, text: str, phase: str) -> SendResult:
-    found = _ENHANCED.search(text)
-    outcome: Outcome = "refused" if code >= 500 else "deferred"
-    return SendResult(outcome, phase, code, found[1] if found else "", text)
+def learn_id(answer: str, host: str, envelope: Envelope) -> str:
+    """Return the Message-ID that the server says it gave the letter, with angle brackets; empty when it kept ours.
+
+    Amazon SES names its id without brackets. An address of the envelope in brackets is no Message-ID.
+    """
+    place = _SES_HOST.fullmatch(host.lower())
+    if place and (found := _SES.match(answer)):
+        region = "email" if place[1] == "us-east-1" else place[1]
+        return f"<{found[1]}@{region}.amazonses.com>"
+    addresses = (envelope.mail_from.lower(), envelope.recipient.lower())
+    header = envelope.raw.partition(b"\r\n\r\n")[0]
+    named = [one for one in _NAMED.findall(answer) if one.lower() not in addresses]
+    fresh = [one for one in named if f"<{one}>".encode() not in header]
+    return f"<{fresh[0]}>" if fresh and len(fresh) == len(named) else ""
+
+
+def _on_the_wire(raw: bytes) -> bytes:
+    """Return the message with its dots doubled and its end marked (RFC 5321, 4.5.2); bare line ends are refused."""
+    if not raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r"):
+        raise UnsafeMessage("the message holds a bare line end: a server could read it as two messages")
+    end = b".\r\n" if raw.endswith(b"\r\n") else b"\r\n.\r\n"
+    doubled = raw.replace(b"\r\n.", b"\r\n..")
+    return (b"." if raw.startswith(b".") else b"") + doubled + end
+
+
+def _path(word: bytes, address: str) -> bytes:
+    return word + b"<" + address.encode() + b">"
+
+
+def _definite(answer: SMTPResponse, phase: str) -> SendResult:
+    found = _ENHANCED.search(answer.message)
+    outcome: Outcome = "refused" if answer.code >= 500 else "deferred"
+    return SendResult(outcome, phase, answer.code, found[1] if found else "", answer.message)

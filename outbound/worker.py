@@ -1,59 +1,44 @@
-"""SHELL: sends what is due. Plan, compose, dial, claim between RCPT and DATA, record.
+"""SHELL: sends what is due. Lease, plan, and one task a mailbox that takes its letters out one after another.
 
 One pass: renew the leases, wake pauses that ran out, read what is due and what every mailbox has sent, plan (pure),
-then one task a mailbox. Limits come from the ledger each time; nothing is remembered between passes except open
-connections.
+then one task a mailbox (`delivery.py`). Limits come from the ledger each time; nothing is remembered between passes
+except open connections and which mailboxes still work: one slow server must not keep the others waiting, so a pass
+waits `patience` for its tasks and leaves the rest to the next one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from outbound.calendar import add_delay
-from outbound.guardrails import may_write
-from outbound.letter import Letter, LetterFacts, LetterWriter
-from outbound.mail_settings import GuardrailSettings
+from outbound.delivery import LEASE, Delivery
+from outbound.delivery import SendingPolicy as SendingPolicy
+from outbound.letter import LetterWriter
 from outbound.pilot import judge_sequences
 from outbound.plan import PlannedSend, SendPlan, plan_sends
-from outbound.retry import next_attempt
-from outbound.settings import HealthSettings, LimitSettings, SendingDomainSettings, SequenceSettings
-from outbound.stop import apply_event
-from outbound.transport import Envelope, SendResult, Transport
-from store import audit, claims, contacts, domains, enrollments, history, mailboxes, schema, sends, suppression
+from outbound.results import Results
+from outbound.retry import pause_after
+from outbound.sent_folder import FindInSent
+from outbound.transport import Transport
+from store import domains, enrollments, mailboxes, schema
 from store.database import Store
-from store.errors import AuthenticationFailed, PermanentError, PostroomError, TemporaryError, TlsFailed
+from store.errors import AuthenticationFailed, PermanentError, TemporaryError, TlsFailed
 from store.records import PassReport
-from store.vocabulary import EnrollmentState, SendState, StopEvent, SuppressionKind, SuppressionReason
 
-LEASE = timedelta(minutes=15)  # longer than the slowest DATA
-GRACE = timedelta(minutes=10)  # a provider may take this long to accept
-CHECKS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))  # after the claim
 DUE_AT_ONCE = 100_000
 """How many due steps one pass looks at: fewer, and those of a held mailbox would hide all others."""
-
-FindInSent = Callable[[str, str], Awaitable[bool | None]]
-"""(mailbox, Message-ID) -> found; None when this mailbox's Sent folder cannot be searched."""
-
-
-@dataclass(frozen=True, slots=True)
-class SendingPolicy:
-    """What the send worker needs to know besides the store."""
-
-    node: str
-    secret: bytes
-    sequences: Mapping[str, SequenceSettings]
-    limits: Mapping[str, LimitSettings]  #: by mailbox
-    health: HealthSettings
-    domain_caps: Mapping[str, SendingDomainSettings]
-    guardrails: GuardrailSettings
+AHEAD = 16
+"""How many letters of a mailbox are composed and written down together, before the first of them is dialled."""
 
 
 class SendWorker:
-    """Plans and sends for every mailbox that this node holds."""
+    """Plans and sends for every mailbox that this node holds.
+
+    `clock` tells the present instant inside a pass, None: the pass's own; `alarm` gives a reason to put the database on
+    hold, or an empty text; `patience` is how long a pass waits for its
+    mailboxes in seconds, None: until all are done.
+    """
 
     def __init__(
         self,
@@ -63,40 +48,80 @@ class SendWorker:
         transports: Mapping[str, Transport],
         jitter: Callable[[str], float],
         find_in_sent: FindInSent,
+        *,
+        results: Results | None = None,
+        clock: Callable[[], datetime] | None = None,
+        alarm: Callable[[], str] | None = None,
+        patience: float | None = None,
     ) -> None:
         self._store = store
         self._policy = policy
-        self._writer = writer
         self._transports = transports
         self._jitter = jitter
-        self._find_in_sent = find_in_sent
+        self._clock = clock
+        self._alarm = alarm
+        self._patience = patience
+        self._now = datetime.min.replace(tzinfo=UTC)
+        self._busy: dict[str, asyncio.Task[int]] = {}
+        self._notes: list[str] = []
+        self._delivery = Delivery(
+            store, policy, results or Results(policy.secret, policy.sequences), writer, transports, jitter,
+            find_in_sent, self._moment,
+        )  # fmt: skip
         self.stopping = False
 
     async def run_pass(self, now: datetime) -> PassReport:
         """Send what may leave now; returns when the next send may be worth while."""
-        await self._settle_open_claims(now)
+        self._now = now
+        done = self._collect()
+        if self._alarm and (alarm := self._alarm()):
+            await self._store.write(schema.put_on_hold, alarm, now)
         if reason := await self._store.read(schema.hold_reason):
-            return PassReport(0, None, (f"nothing is sent: the database is on hold ({reason})",))
+            return PassReport(done, None, (f"nothing is sent: the database is on hold ({reason})",))
         epochs = await self._lease(now)
         await self._store.write(enrollments.wake_paused, now)
         pilots = await judge_sequences(self._store, self._policy.sequences, now)
         plan = await self._store.read(self._plan, tuple(epochs), pilots, now)
         if plan.opens_at:
             await self._store.write(enrollments.postpone, plan.opens_at, now)
+        restored_at = await self._store.read(schema.restored_at)
         by_mailbox: dict[str, list[PlannedSend]] = {}
         for planned in plan.sends:
             by_mailbox.setdefault(planned.mailbox, []).append(planned)
-        work = (self._serve(mailbox, batch, epochs[mailbox], now) for mailbox, batch in by_mailbox.items())
-        done = sum(await asyncio.gather(*work))
+        for mailbox, batch in by_mailbox.items():
+            work = self._serve(mailbox, batch, epochs[mailbox], restored_at)
+            self._busy[mailbox] = asyncio.create_task(work, name=f"send {mailbox}")
+        if self._busy:
+            await asyncio.wait(self._busy.values(), timeout=self._patience)
+        done += self._collect()
         next_due = await self._store.read(enrollments.next_due_at)
         wakes = [at for at in (plan.next_wake, next_due) if at is not None]
-        return PassReport(done, min((at for at in wakes if at > now), default=None))
+        if self._busy:
+            wakes.append(now + timedelta(seconds=1))
+        notes, self._notes = tuple(self._notes), []
+        return PassReport(done, min((at for at in wakes if at > now), default=None), notes)
+
+    async def close(self) -> None:
+        """Let the letters in hand be finished; no new one begins."""
+        self.stopping = True
+        if self._busy:
+            await asyncio.wait(self._busy.values())
+
+    def _moment(self) -> datetime:
+        """Return the present instant, never before the pass's own."""
+        return max(self._now, self._clock()) if self._clock else self._now
+
+    def _collect(self) -> int:
+        """Forget the mailboxes that are done; returns what they sent and raises what they raised."""
+        finished = [name for name, task in self._busy.items() if task.done()]
+        tasks = [self._busy.pop(name) for name in finished]
+        return sum(task.result() for task in tasks)
 
     async def _lease(self, now: datetime) -> dict[str, int]:
         epochs: dict[str, int] = {}
         for mailbox in self._transports:
             epoch = await self._store.write(mailboxes.acquire_lease, mailbox, self._policy.node, now, LEASE)
-            if epoch is not None:
+            if epoch is not None and mailbox not in self._busy:
                 epochs[mailbox] = epoch
         return epochs
 
@@ -117,263 +142,34 @@ class SendWorker:
             pilots=pilots,
         )
 
-    async def _serve(self, mailbox: str, batch: Sequence[PlannedSend], epoch: int, now: datetime) -> int:
+    async def _serve(self, mailbox: str, batch: Sequence[PlannedSend], epoch: int, restored_at: datetime | None) -> int:
+        """Take a mailbox's letters out one after another, until it must rest or stop."""
         done = 0
-        for planned in batch:
+        for start in range(0, len(batch), AHEAD):
             if self.stopping:
                 break
-            try:
-                done += await self._send_one(planned, epoch, now)
-            except (AuthenticationFailed, TlsFailed) as problem:
-                await self._store.write(mailboxes.hold, mailbox, str(problem), actor="postroom", now=now)
-                break
-            except TemporaryError as problem:
-                await self._back_off(mailbox, problem, now)
-                break
+            prepared = await asyncio.gather(*map(self._delivery.prepare, batch[start : start + AHEAD]))
+            for ready in filter(None, prepared):
+                if self.stopping:
+                    break
+                try:
+                    sent, said = await self._delivery.deliver(ready, epoch, restored_at, lambda: not self.stopping)
+                except (AuthenticationFailed, TlsFailed) as problem:
+                    said, sent = await self._hold(mailbox, problem), False
+                except TemporaryError as problem:
+                    said, sent = await self._rest(mailbox, problem), False
+                done += sent
+                if said:
+                    self._notes.append(said)
+                    return done
         return done
 
-    async def _back_off(self, mailbox: str, problem: PostroomError, now: datetime) -> None:
+    async def _hold(self, mailbox: str, problem: PermanentError) -> str:
+        slug = "login-refused" if isinstance(problem, AuthenticationFailed) else "tls-failed"
+        return await self._store.write(self._delivery.results.hold, mailbox, slug, str(problem), self._moment())
+
+    async def _rest(self, mailbox: str, problem: TemporaryError) -> str:
         state = (await self._store.read(mailboxes.states)).get(mailbox, {})
-        pause = min(timedelta(seconds=30) * 2 ** min(state.get("failures", 0), 8), timedelta(hours=1))
-        await self._store.write(mailboxes.back_off, mailbox, str(problem), send_not_before=now + pause)
-
-    async def _send_one(self, planned: PlannedSend, epoch: int, now: datetime) -> int:
-        facts = await self._store.read(read_facts, planned.enrollment_id, self._policy.secret, now)
-        if facts is None:
-            return 0
-        sequence = self._policy.sequences[facts.sequence]
-        allowed = may_write(
-            facts.contact, facts.account, facts.history, self._policy.guardrails, facts.sequence, now.date()
-        )
-        if not allowed.allowed:
-            slug = allowed.reasons[0].slug
-            await self._store.write(self._refuse_unsent, facts, planned, slug, now)
-            return 0
-        try:
-            letter = self._writer.write(facts, sequence, planned.mailbox, now)
-        except PermanentError as problem:
-            await self._store.write(self._refuse_unsent, facts, planned, str(problem), now)
-            return 0
-        send_id = await self._store.write(sends.plan, _new_send(facts, planned, letter), now)
-        if send_id is None:
-            return 0
-        return await self._dial(send_id, facts, sequence, letter, planned, epoch, now)
-
-    async def _dial(
-        self,
-        send_id: int,
-        facts: LetterFacts,
-        sequence: SequenceSettings,
-        letter: Letter,
-        planned: PlannedSend,
-        epoch: int,
-        now: datetime,
-    ) -> int:
-        withdrawn = ""
-
-        def forbid(connection: Connection) -> str:
-            """Ask the guardrails again about the contact and the account as they are now."""
-            contact = contacts.contact(connection, facts.contact.id)
-            if contact is None or contact.email != facts.contact.email:
-                return "contact-edited"
-            account = contacts.account(connection, contact.account_id) if contact.account_id else None
-            policy = self._policy.guardrails
-            allowed = may_write(contact, account, facts.history, policy, facts.sequence, now.date())
-            return "" if allowed.allowed else allowed.reasons[0].slug
-
-        async def claim() -> bool:
-            nonlocal withdrawn
-            if self.stopping:
-                withdrawn = "stopping"
-                return False
-            limits = self._claim_limits(planned, sequence)
-            secret = self._policy.secret
-            withdrawn = await self._store.write(
-                claims.claim, send_id, epoch=epoch, secret=secret, limits=limits, now=now, forbid=forbid
-            )
-            return not withdrawn
-
-        envelope = Envelope(planned.mailbox, facts.contact.email, letter.raw)
-        result = await self._transports[planned.mailbox].send(envelope, claim)
-        await self._store.write(self._record, send_id, facts, sequence, result, withdrawn, now)
-        if result.outcome == "sent":
-            await self._store.write(mailboxes.recovered, planned.mailbox)
-        return int(result.outcome == "sent")
-
-    def _claim_limits(self, planned: PlannedSend, sequence: SequenceSettings) -> claims.ClaimLimits:
-        mailbox = planned.mailbox
-        cap = self._policy.domain_caps.get(mailbox.rpartition("@")[2])
-        return claims.ClaimLimits(
-            mailbox=planned.limit,
-            sending_domain=cap.per_day if cap else None,
-            recipient_domain=sequence.per_recipient_domain_per_day,
-            account=sequence.per_account_per_day,
-            gap=self._policy.limits[mailbox].gap,
-        )
-
-    def _record(
-        self,
-        connection: Connection,
-        send_id: int,
-        facts: LetterFacts,
-        sequence: SequenceSettings,
-        result: SendResult,
-        withdrawn: str,
-        now: datetime,
-    ) -> None:
-        match result.outcome:
-            case "sent":
-                due_at = self._next_due(facts, sequence, now)
-                sends.record_sent(
-                    connection, send_id, now, next_due_at=due_at, answer=result.text, learnt_id=result.message_id_learnt
-                )
-            case "deferred":
-                self._record_deferred(connection, send_id, facts, result, now)
-            case "refused":
-                self._record_refused(connection, send_id, facts, result, now)
-            case "withdrawn" if withdrawn.startswith("suppressed"):
-                sends.record_refused(connection, send_id, now, reason=withdrawn)
-                end(connection, facts.enrollment_id, StopEvent.SUPPRESSED, withdrawn, now)
-            case "unknown":
-                sends.record_unknown(connection, send_id, next_check_at=now + CHECKS[0], checks=0)
-
-    def _next_due(self, facts: LetterFacts, sequence: SequenceSettings, now: datetime) -> datetime | None:
-        following = facts.step + 1
-        if following >= len(sequence.step):
-            return None
-        contact = facts.contact
-        zone = contact.zone or sequence.window.zone
-        return add_delay(now, sequence.step[following].delay, zone, contact.country, sequence.window)
-
-    def _record_deferred(
-        self, connection: Connection, send_id: int, facts: LetterFacts, result: SendResult, now: datetime
-    ) -> None:
-        attempts = history.attempts(connection, send_id)
-        retry = next_attempt(attempts, result.code, result.enhanced, facts.provider, now, self._jitter(str(send_id)))
-        if retry.hold:
-            mailboxes.hold(connection, facts.mailbox, f"{result.code} {result.text}", actor="postroom", now=now)
-        if retry.at is None:
-            self._record_refused(connection, send_id, facts, result, now)
-            return
-        sends.record_deferred(
-            connection, send_id, now, retry_at=retry.at, code=result.code, enhanced=result.enhanced, answer=result.text
-        )
-
-    def _record_refused(
-        self, connection: Connection, send_id: int, facts: LetterFacts, result: SendResult, now: datetime
-    ) -> None:
-        sends.record_refused(
-            connection, send_id, now, reason=f"smtp-{result.code}", code=result.code, enhanced=result.enhanced,
-            answer=result.text,
-        )  # fmt: skip
-        if result.enhanced.startswith("5.1."):  # no such address (RFC 3463, 3.2)
-            suppression.add(
-                connection,
-                self._policy.secret,
-                SuppressionKind.ADDRESS,
-                facts.contact.email,
-                SuppressionReason.HARD_BOUNCE,
-                source="smtp",
-                evidence=f"send:{send_id} {result.text}",
-                actor="postroom",
-                now=now,
-            )
-            end(connection, facts.enrollment_id, StopEvent.BOUNCE_HARD, f"smtp-{result.code}", now)
-        else:
-            fail(connection, facts.enrollment_id, f"smtp-{result.code}", now)
-
-    def _refuse_unsent(
-        self, connection: Connection, facts: LetterFacts, planned: PlannedSend, reason: str, now: datetime
-    ) -> None:
-        detail = {"step": planned.step, "reason": reason.partition(":")[0]}
-        audit.append(
-            connection, now, "postroom", "send.refused", f"contact:{facts.contact.id}", detail, {"reason": reason}
-        )
-        suppressed = reason.startswith("suppressed")
-        if suppressed:
-            end(connection, facts.enrollment_id, StopEvent.SUPPRESSED, reason, now)
-        else:
-            fail(connection, facts.enrollment_id, reason, now)
-
-    async def _settle_open_claims(self, now: datetime) -> None:
-        """Look for claims without an outcome in the Sent folder: found, proved missing, or uncertain for good."""
-        for row in await self._store.read(sends.open_claims, now, GRACE):
-            found = await self._find_in_sent(row.mailbox, row.message_id)
-            if found:
-                await self._store.write(self._found_in_sent, row, now)
-            elif found is False and await self._sent_search_works(row.mailbox):
-                await self._store.write(sends.record_not_sent, row.id, now)
-            elif row.checks + 1 < len(CHECKS):
-                next_at = max(row.claimed_at + CHECKS[row.checks + 1], now)
-                await self._store.write(sends.record_unknown, row.id, next_check_at=next_at, checks=row.checks + 1)
-            else:
-                await self._store.write(sends.record_uncertain, row.id, now)
-
-    async def _sent_search_works(self, mailbox: str) -> bool:
-        """Tell whether this Sent folder finds an earlier message that is known to be sent."""
-        known = await self._store.read(history.last_confirmed, mailbox)
-        return known is not None and bool(await self._find_in_sent(mailbox, known))
-
-    def _found_in_sent(self, connection: Connection, row: Any, now: datetime) -> None:
-        facts = read_facts(connection, row.enrollment_id, self._policy.secret, now)
-        sequence = self._policy.sequences.get(row.sequence)
-        due_at = self._next_due(facts, sequence, now) if facts and sequence else None
-        sends.record_sent(connection, row.id, now, next_due_at=due_at, answer="found in Sent")
-
-
-def read_facts(connection: Connection, enrollment_id: int, secret: bytes, now: datetime) -> LetterFacts | None:
-    """Read what a letter needs; None when the enrollment is no longer active."""
-    enrollment = enrollments.enrollment(connection, enrollment_id)
-    if enrollment is None or enrollment.state != EnrollmentState.ACTIVE:
-        return None
-    contact = contacts.contact(connection, enrollment.contact_id)
-    if contact is None:
-        return None
-    earlier = [one for one in sends.find_sent(connection, enrollment_id=[enrollment_id]) if one.state == SendState.SENT]
-    return LetterFacts(
-        enrollment_id=enrollment_id,
-        sequence=enrollment.sequence,
-        step=enrollment.step,
-        mailbox=enrollment.mailbox,
-        contact=contact,
-        account=contacts.account(connection, contact.account_id) if contact.account_id else None,
-        history=history.contact_history(connection, contact, secret, now, but_sequence=enrollment.sequence),
-        earlier=tuple(reversed(earlier)),
-    )
-
-
-def _new_send(facts: LetterFacts, planned: PlannedSend, letter: Letter) -> sends.NewSend:
-    return sends.NewSend(
-        enrollment_id=facts.enrollment_id,
-        contact_id=facts.contact.id,
-        account_id=facts.contact.account_id,
-        sequence=facts.sequence,
-        step=planned.step,
-        variant=letter.variant,
-        mailbox=planned.mailbox,
-        recipient=facts.contact.email,
-        message_id=letter.message_id,
-        subject=letter.subject,
-        text=letter.text,
-        raw=letter.raw,
-        sha256=letter.sha256,
-        token=letter.token,
-        not_before=planned.not_before,
-        not_after=planned.not_after,
-    )
-
-
-def end(connection: Connection, enrollment_id: int, event: StopEvent, reason: str, now: datetime) -> None:
-    """Apply an event to an enrollment by the stop table."""
-    old = enrollments.enrollment(connection, enrollment_id)
-    if old is not None:
-        moved = apply_event(old.state, event, paused_until=None)
-        if moved.state != old.state:
-            enrollments.set_state(connection, old, moved.state, reason=reason, actor="postroom", now=now)
-
-
-def fail(connection: Connection, enrollment_id: int, reason: str, now: datetime) -> None:
-    """End an enrollment that can never be sent."""
-    old = enrollments.enrollment(connection, enrollment_id)
-    if old is not None and old.state in enrollments.LIVE:
-        enrollments.set_state(connection, old, EnrollmentState.FAILED, reason=reason, actor="postroom", now=now)
+        until = self._moment() + pause_after(state.get("failures", 0))
+        await self._store.write(mailboxes.back_off, mailbox, str(problem), send_not_before=until)
+        return f"{mailbox} rests until {until:%d %b %H:%M:%S} UTC: {problem}"

@@ -22,6 +22,7 @@ COMMANDS = (
     "data",
     "ownership",
     "run",
+    "sending",
 )
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="The post room of an outbound sales team.")  # fmt: skip

@@ -1,7 +1,10 @@
 """What time is it? Time enters here and nowhere else."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+LARGEST_JUMP = timedelta(minutes=15)
 
 
 class Clock(Protocol):
@@ -18,6 +21,24 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the present instant."""
         return datetime.now(UTC)
+
+
+class ClockWatch:
+    """Notices when the machine's clock was set: by a wrong time source, or because a snapshot of the machine woke up.
+
+    Sleep is no jump: the clock since boot goes on through it.
+    """
+
+    def __init__(self) -> None:
+        self._start = self._offset()
+
+    def reason(self) -> str:
+        """Return a hold reason once the clock is more than a quarter of an hour off since the start."""
+        return "clock-jumped" if abs(self._offset() - self._start) > LARGEST_JUMP.total_seconds() else ""
+
+    def _offset(self) -> float:
+        since_boot = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+        return time.time() - time.clock_gettime(since_boot)
 
 
 class SteppedClock:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from postroom import output
+from postroom import output, witness
 from postroom.cli import ConfigOption, JsonOption, app
 from postroom.config import cross_check, find_config, load_config
 from postroom.intake import enroll_contacts, import_contacts
@@ -284,16 +284,16 @@ def release(
     config: ConfigOption = None,
     person: PersonOption = "operator",
 ) -> None:
-    """Let a held mailbox, or a restored database, send again."""
+    """Let a held mailbox, or a restored database, send again.
+
+    Before a restored one: import the newest suppression export. Steps that it may have forgotten are looked up in Sent.
+    """
     opened = open_all(find_config(config))
     now = _now()
     if address:
         opened.store.write_now(mailboxes.release, address, actor=person, now=now)
         return
-    fingerprint = schema.fingerprint(opened.store)
-
-    def unit(connection: Any) -> None:
-        schema.set_hold(connection, "", fingerprint)
-        audit.append(connection, now, person, "database.released", "database")
-
-    opened.store.write_now(unit)
+    if not opened.store.read_now(schema.hold_reason):
+        raise PermanentError("the database is not on hold; name a mailbox to release one")
+    opened.store.write_now(schema.release, schema.fingerprint(opened.store), actor=person, now=now)
+    witness.remember(opened.folder / opened.config.postroom.witness, *opened.store.read_now(schema.progress))

@@ -3,43 +3,62 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from postroom import output, systemd
+from postroom import output, systemd, witness
 from postroom.cli import ConfigOption, app
 from postroom.config import find_config
 from postroom.keys import checkpoint_key
 from postroom.opened import Opened, open_all
-from store import audit, mailboxes
+from store import audit, mailboxes, schema
 
 CHECKPOINT_EVERY = timedelta(minutes=1)
+PASS_PATIENCE = 5.0  # seconds that a send pass waits for slow servers before it lets the others have their turn
+WITNESS_EVERY = timedelta(seconds=10)
 
 
 @app.command()
 def run(config: ConfigOption = None) -> None:
     """Run the daemon until SIGTERM: the message in hand is finished, no new one begins."""
     opened = open_all(find_config(config), inline=False)
-    asyncio.run(_run(opened))
+    with asyncio.Runner(loop_factory=fast_loop()) as runner:
+        runner.run(_run(opened))
+
+
+def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's event loop where the extra `speed` is installed, None for the standard one."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def _run(opened: Opened) -> None:
-    from postroom.clock import SystemClock
+    from postroom.clock import ClockWatch, SystemClock
     from postroom.supervisor import Supervisor
     from postroom.wiring import build_house
 
     clock = SystemClock()
-    house = build_house(opened, clock)
+    house = build_house(opened, clock, alarm=ClockWatch().reason, patience=PASS_PATIENCE)
     supervisor = Supervisor(clock, house.stations())
     key = checkpoint_key(opened.folder / opened.config.postroom.checkpoint_key)
 
     async def sign_head() -> None:
         await opened.store.write(audit.checkpoint, key, clock.now())
 
+    async def remember() -> None:
+        if not await opened.store.read(schema.hold_reason):
+            file = opened.folder / opened.config.postroom.witness
+            witness.remember(file, *await opened.store.read(schema.progress))
+
     supervisor.every(CHECKPOINT_EVERY, "audit checkpoint", sign_head)
+    supervisor.every(WITNESS_EVERY, "witness", remember)
 
     def stop() -> None:
         systemd.notify("STOPPING=1")
@@ -54,6 +73,7 @@ async def _run(opened: Opened) -> None:
         await supervisor.run()
     finally:
         await house.close()
+        await remember()
         await opened.store.write(mailboxes.release_leases, opened.config.store.node, clock.now())
         opened.store.close()
 

@@ -54,6 +54,10 @@ class PostroomSettings(Settings):
     checkpoint_key: Path = Field(
         Path("audit.key"), description="Ed25519 key file for audit checkpoints; made if absent"
     )
+    witness: Path = Field(
+        Path("postroom.witness"),
+        description="file that remembers how far the database had come; best on another disk, and not in its back-up",
+    )
 
 
 class Config(Settings):
@@ -137,6 +141,10 @@ def cross_check(config: Config, now: datetime) -> Iterator[tuple[bool, str]]:
     for number, mailbox in enumerate(config.mailbox):
         if mailbox.smtp and mailbox.smtp.auth != "none" and not (mailbox.password or mailbox.oauth):
             yield True, f"mailbox[{number}]: {mailbox.address} has neither password nor oauth"
+        if mailbox.smtp and mailbox.smtp.auth == "xoauth2" and mailbox.oauth is None:
+            yield True, f'mailbox[{number}].smtp.auth: {mailbox.address} has no oauth table, "xoauth2" needs one'
+        if mailbox.append_sent and (mailbox.imap is None or mailbox.imap.sent is None):
+            yield True, f"mailbox[{number}].append_sent: {mailbox.address} has no imap table with a Sent folder"
     for number, sequence in enumerate(config.sequence):
         yield from _check_sequence(config, f"sequence[{number}]", sequence, now)
     yield from check_rules(config.ownership, config.team, names, now)

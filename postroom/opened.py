@@ -7,6 +7,7 @@ from pathlib import Path
 
 from inbox.judgement import FilingPolicy
 from outbound.contacts import FREE_MAIL
+from postroom import witness
 from postroom.config import Config, load_config
 from store import schema
 from store.database import Store
@@ -37,8 +38,15 @@ def open_all(path: Path, *, inline: bool = True) -> Opened:
     folder = path.resolve().parent
     store = Store(anchored(config.store.url, folder), inline=inline)
     schema.upgrade(store)
-    reason = store.write_now(schema.claim_instance, schema.fingerprint(store), datetime.now(UTC))
-    if reason:
+    now = datetime.now(UTC)
+    reason = store.write_now(schema.claim_instance, schema.fingerprint(store), now)
+    database, number = store.read_now(schema.progress)
+    witness_file = folder / config.postroom.witness
+    if not reason and (reason := witness.find_gap(witness_file, database, number)):
+        store.write_now(schema.put_on_hold, reason, now)
+    if not reason:
+        witness.remember(witness_file, database, number)
+    else:
         logging.getLogger("postroom").warning("the database is on hold: %s; nothing will be sent", reason)
     return Opened(config, store, secret, folder)
 

@@ -21,6 +21,9 @@ from inbox.worker import JudgeWorker, MailboxWorker
 from outbound.dkim_sign import make_signer
 from outbound.letter import LetterWriter
 from outbound.notification import compose_notice
+from outbound.oauth import TokenKeeper
+from outbound.results import Desk, Results
+from outbound.sent_folder import AppendSent, FindInSent, Marker, SentFolderWorker
 from outbound.transport import Envelope, SmtpTransport, Transport
 from outbound.worker import SendingPolicy, SendWorker
 from ownership.duties import DutyWorker
@@ -30,9 +33,12 @@ from postroom.clock import Clock
 from postroom.config import Config, MailboxSettings
 from postroom.opened import Opened, filing_policy
 from postroom.supervisor import LONGEST_PAUSE, Station
+from store.database import Store
 from store.errors import PermanentError, TemporaryError
+from store.vocabulary import EventName
 
-SEND, POLL, JUDGE, NOTICE, SLA, DUTIES, DOMAINS = "send", "poll", "judge", "notices", "sla", "duties", "domains"
+SEND, SENT, POLL, JUDGE = "send", "sent folder", "poll", "judge"
+NOTICE, SLA, DUTIES, DOMAINS = "notices", "sla", "duties", "domains"
 
 
 @dataclass(slots=True)
@@ -40,6 +46,7 @@ class House:
     """Every worker with its doors, and the doors to close at the end."""
 
     sender: SendWorker
+    sent: SentFolderWorker
     pollers: dict[str, MailboxWorker]
     judge: JudgeWorker
     notices: NoticeWorker
@@ -66,6 +73,7 @@ class House:
         return [
             Station(DOMAINS, self.domains, timedelta(hours=1)),
             Station(SEND, self.sender, timedelta(seconds=30)),
+            Station(SENT, self.sent),
             *pollers,
             Station(JUDGE, self.judge, timedelta(seconds=5), wakes=(NOTICE,)),
             Station(NOTICE, self.notices, timedelta(seconds=10)),
@@ -74,7 +82,8 @@ class House:
         ]
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Finish the letters in hand, then close every connection."""
+        await self.sender.close()
         closing = [reader.close() for reader in self.readers.values()]
         closing += [transport.close() for transport in self.transports.values()]
         await asyncio.gather(*closing, return_exceptions=True)
@@ -92,19 +101,24 @@ def secret_of(mailbox: MailboxSettings) -> Callable[[], Awaitable[str]]:
     return read
 
 
-def server_doors(config: Config) -> tuple[dict[str, Reader], dict[str, Transport]]:
-    """Return the doors to the configured IMAP and SMTP servers, by mailbox."""
+def server_doors(config: Config, store: Store, clock: Clock) -> tuple[dict[str, Reader], dict[str, Transport]]:
+    """Return the doors to the configured IMAP and SMTP servers, by mailbox; they share a mailbox's access token."""
     readers: dict[str, Reader] = {}
     transports: dict[str, Transport] = {}
     for mailbox in config.mailbox:
-        auth: Auth = "xoauth2" if mailbox.oauth else "password"
+        keeper = TokenKeeper(store, mailbox.address, mailbox.oauth, clock.now) if mailbox.oauth else None
+        auth: Auth = "xoauth2" if keeper else "password"
+        secret = keeper.access_token if keeper else secret_of(mailbox)
         if mailbox.imap is not None:
             readers[mailbox.address] = ImapReader(
                 mailbox.imap, mailbox.login, secret_of(mailbox), auth, largest=config.inbox.largest
             )
+            readers[mailbox.address] = ImapReader(mailbox.imap, mailbox.login, secret, auth)
         if mailbox.smtp is not None:
+            by_token = keeper is not None and mailbox.smtp.auth != "none"
+            smtp = mailbox.smtp.model_copy(update={"auth": "xoauth2"}) if by_token else mailbox.smtp
             transports[mailbox.address] = SmtpTransport(
-                mailbox.smtp, mailbox.address, mailbox.login, secret_of(mailbox)
+                smtp, mailbox.address, mailbox.login, secret, keeper.renew if keeper else None
             )
     return readers, transports
 
@@ -117,10 +131,16 @@ def build_house(
     classifier: Classifier | None = None,
     jitter: Callable[[str], float] | None = None,
     doors: tuple[dict[str, Reader], dict[str, Transport]] | None = None,
+    alarm: Callable[[], str] | None = None,
+    patience: float | None = None,
 ) -> House:
-    """Build all workers; `doors` are a reader and a transport a mailbox, None for real servers."""
+    """Build all workers.
+
+    `doors` are a reader and a transport a mailbox, None for real servers. `alarm` gives a reason to put the database
+    on hold; `patience` is how many seconds a send pass waits for its mailboxes, None: until all are done.
+    """
     config, store = opened.config, opened.store
-    readers, transports = doors or server_doors(config)
+    readers, transports = doors or server_doors(config, store, clock)
     policy = SendingPolicy(
         node=config.store.node,
         secret=opened.secret,
@@ -135,7 +155,12 @@ def build_house(
     writer = LetterWriter(opened.secret, config.company, names, signers)
     chance = random.SystemRandom()
     random_jitter = jitter or (lambda _key: chance.random())
-    sender = SendWorker(store, policy, writer, transports, random_jitter, _find_in_sent(readers))
+    results = results_of(config, opened.secret)
+    find = find_by(readers)
+    sender = SendWorker(
+        store, policy, writer, transports, random_jitter, find, results=results, clock=clock.now, alarm=alarm,
+        patience=patience,
+    )  # fmt: skip
     pollers = {
         mailbox.address: MailboxWorker(
             store,
@@ -153,6 +178,7 @@ def build_house(
     sent = {mailbox.address: mailbox.imap.sent for mailbox in config.mailbox if mailbox.imap is not None}
     return House(
         sender=sender,
+        sent=SentFolderWorker(store, results, config.store.node, list(transports), find, append_by(readers)),
         pollers=pollers,
         judge=JudgeWorker(
             store, classifier or load_model(), filing_policy(opened), parse=parsing.parse, sent_folders=sent
@@ -171,17 +197,35 @@ def build_house(
     )  # fmt: skip
 
 
-def _find_in_sent(readers: Mapping[str, Reader]) -> Callable[[str, str], Awaitable[bool | None]]:
-    async def find(mailbox: str, message_id: str) -> bool | None:
+def results_of(config: Config, secret: bytes) -> Results:
+    """Return what writes results down and tells operations when a mailbox stops."""
+    hooks = [one for one in config.ownership.webhook if not one.events or EventName.MAILBOX_HELD in one.events]
+    return Results(
+        secret=secret,
+        sequences={sequence.name: sequence for sequence in config.sequence},
+        desk=Desk((config.team.escalation,), tuple((f"webhook-{one.kind}", one.url) for one in hooks)),
+        copies=frozenset(mailbox.address for mailbox in config.mailbox if mailbox.append_sent),
+    )
+
+
+def find_by(readers: Mapping[str, Reader]) -> FindInSent:
+    """Return the search in the Sent folders of these readers."""
+
+    async def find(mailbox: str, message_id: str, marker: Marker | None) -> bool | None:
         reader = readers.get(mailbox)
-        if reader is None:
-            return None
-        try:
-            return await reader.find_in_sent(message_id)
-        except (TemporaryError, PermanentError):
-            return None
+        return await reader.find_in_sent(message_id, marker) if reader is not None else None
 
     return find
+
+
+def append_by(readers: Mapping[str, Reader]) -> AppendSent:
+    """Return what puts a copy into the Sent folders of these readers."""
+
+    async def append(mailbox: str, raw: bytes) -> bool:
+        reader = readers.get(mailbox)
+        return await reader.append_sent(raw) if reader is not None else False
+
+    return append
 
 
 def _notifier(opened: Opened, transports: Mapping[str, Transport], clock: Clock) -> Notifier:
@@ -215,6 +259,6 @@ async def pass_all(house: House, now: datetime) -> int:
     done = (await house.domains.run_pass(now)).done
     for poller in house.pollers.values():
         done += (await poller.run_pass(now)).done
-    for worker in (house.judge, house.duties, house.sla, house.sender, house.notices):
+    for worker in (house.judge, house.duties, house.sla, house.sent, house.sender, house.notices):
         done += (await worker.run_pass(now)).done
     return done

@@ -62,6 +62,12 @@ def append(
     return int(seq)
 
 
+def last_number(connection: Connection) -> int:
+    """Return the number of the newest entry, 0 for an empty log."""
+    head = connection.execute(_HEAD).one_or_none()
+    return int(head.seq) if head is not None else 0
+
+
 def entries(connection: Connection, *, subject: str = "", after: int = 0) -> Iterator[dict[str, Any]]:
     """Yield entries in order as plain objects; private text stands under `private` unless it was erased."""
     query = (

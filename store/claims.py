@@ -1,26 +1,28 @@
 """May this very message leave now? Asked between RCPT and DATA, in the one transaction that commits the claim.
 
 Everything is asked again here, whatever the plan said: the hold of a restored database, the lease's epoch, the
-enrollment, the sequence, the mailbox, the domain's verdict, the window, every limit, and the suppression ledger under
-its locks. This is a hot path: its statements are built once.
+enrollment, the contact, the exact bytes, the sequence, the mailbox, the domain's verdict, the window, every limit, and
+the suppression ledger under its locks. The claim is the point of no return: its commit and a suppression's commit have
+one order, and the lease is made to outlast the DATA that follows. This is a hot path: its statements are built once.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, bindparam, func, or_, select, update
+from sqlalchemy import Column, Connection, Select, bindparam, func, or_, select, text, update
 
 from store import suppression
 from store.errors import StoreOnHold
 from store.send_states import COUNTED
-from store.tables import Domain, Enrollment, Instance, Lease, Mailbox, Send, core
+from store.tables import Contact, Domain, Enrollment, Instance, Lease, Mailbox, Send, core
 from store.tables import Sequence as SequenceTable
 from store.vocabulary import EnrollmentState, MailboxState, SendState, VerdictLevel
 
 _SEND, _ENROLLMENT, _LEASE, _INSTANCE = core(Send), core(Enrollment), core(Lease), core(Instance)
-_DOMAIN, _MAILBOX, _SEQUENCE = core(Domain), core(Mailbox), core(SequenceTable)
+_DOMAIN, _MAILBOX, _SEQUENCE, _CONTACT = core(Domain), core(Mailbox), core(SequenceTable), core(Contact)
 DAY = timedelta(hours=24)
 
 
@@ -33,12 +35,16 @@ class ClaimLimits:
     recipient_domain: int | None = None
     account: int | None = None
     gap: timedelta = timedelta()
+    lease: timedelta = timedelta()  #: the lease must last at least so long, or is renewed to it: DATA takes its time
 
 
 _FACTS = (
     select(
         *(_SEND.c[name] for name in ("id", "state", "enrollment_id", "step", "mailbox", "sending_domain", "recipient",
-                                     "recipient_domain", "account_id", "not_before", "not_after")),
+                                     "recipient_domain", "not_before", "not_after", "sha256")),
+        _CONTACT.c.account_id,
+        _CONTACT.c.email,
+        _CONTACT.c.do_not_contact,
         _ENROLLMENT.c.state.label("enrollment_state"),
         _ENROLLMENT.c.step.label("enrollment_step"),
         _LEASE.c.epoch,
@@ -49,6 +55,7 @@ _FACTS = (
         select(_INSTANCE.c.hold_reason).limit(1).scalar_subquery().label("hold"),
     )
     .join(_ENROLLMENT, _ENROLLMENT.c.id == _SEND.c.enrollment_id)
+    .join(_CONTACT, _CONTACT.c.id == _SEND.c.contact_id)
     .join(_LEASE, _LEASE.c.mailbox == _SEND.c.mailbox, isouter=True)
     .join(_DOMAIN, _DOMAIN.c.name == _SEND.c.sending_domain, isouter=True)
     .join(_MAILBOX, _MAILBOX.c.address == _SEND.c.mailbox, isouter=True)
@@ -86,12 +93,27 @@ _TAKE = (
 )
 
 
+_EXTEND = (
+    update(_LEASE)
+    .where(_LEASE.c.mailbox == bindparam("box"), _LEASE.c.epoch == bindparam("with_epoch"))
+    .values(expires_at=bindparam("until"))
+)
+
+
 def claim(
-    connection: Connection, send_id: int, *, epoch: int, secret: bytes, limits: ClaimLimits, now: datetime,
+    connection: Connection,
+    send_id: int,
+    *,
+    epoch: int,
+    secret: bytes,
+    limits: ClaimLimits,
+    now: datetime,
+    sha256: str | None = None,
     forbid: Callable[[Connection], str] | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """Claim a send; returns "" when it may go, else the slug of what forbids it.
 
+    `sha256` is of the bytes in the caller's hand: another node may have composed the step again meanwhile.
     `forbid` asks the guardrails once more inside this transaction: a slug, or "" when nothing speaks against it.
     Raises StoreOnHold on a database that may not send.
     """
@@ -102,7 +124,8 @@ def claim(
         )
     hashes = suppression.covering_hashes(secret, row.recipient, row.account_id)
     suppression.lock_hashes(connection, hashes, exclusive=False)
-    slug = _forbidding_state(row, epoch, now) or next(_forbidding_limits(connection, row, limits, now), "")
+    _lock_counts(connection, row, limits)
+    slug = _forbidding_state(row, epoch, now, sha256) or next(_forbidding_limits(connection, row, limits, now), "")
     if not slug and (entry := suppression.find_covering(connection, hashes, now)):
         slug = f"suppressed-{entry.reason}"
     if not slug and forbid is not None:
@@ -113,10 +136,25 @@ def claim(
     taken = connection.execute(_TAKE, {"enrollment": row.enrollment_id, "from_mailbox": row.mailbox})
     if claimed.rowcount != 1 or taken.rowcount != 1:
         raise AssertionError(f"send {send_id} changed inside its own claim")
+    if row.lease_expires_at < now + limits.lease:
+        connection.execute(_EXTEND, {"box": row.mailbox, "with_epoch": epoch, "until": now + limits.lease})
     return ""
 
 
-def _forbidding_state(row: Any, epoch: int, now: datetime) -> str:
+def _lock_counts(connection: Connection, row: Any, limits: ClaimLimits) -> None:
+    """Let no other node count the same limit at the same time (READ COMMITTED would let both see one place left)."""
+    if connection.dialect.name != "postgresql":
+        return
+    keys = [f"mailbox:{row.mailbox}"]
+    keys += [f"sending:{row.sending_domain}"] * (limits.sending_domain is not None)
+    keys += [f"recipient:{row.recipient_domain}"] * (limits.recipient_domain is not None)
+    keys += [f"account:{row.account_id}"] * (limits.account is not None and row.account_id is not None)
+    for key in sorted(keys):
+        number = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": number})
+
+
+def _forbidding_state(row: Any, epoch: int, now: datetime, sha256: str | None) -> str:
     opener = row.step == 0
     verdict = row.verdict or VerdictLevel.UNKNOWN
     checks = (
@@ -124,6 +162,9 @@ def _forbidding_state(row: Any, epoch: int, now: datetime) -> str:
         (row.epoch == epoch and row.lease_expires_at and row.lease_expires_at > now, "lease-lost"),
         (row.enrollment_state == EnrollmentState.ACTIVE, f"enrollment-{row.enrollment_state}"),
         (row.enrollment_step == row.step, "step-moved-on"),
+        (sha256 is None or row.sha256 == sha256, "composed-again"),
+        (row.email == row.recipient, "contact-changed"),
+        (not row.do_not_contact, "do-not-contact"),
         (bool(row.sequence_active), "sequence-paused"),
         (row.mailbox_state in (None, MailboxState.ACTIVE), "mailbox-held"),
         (verdict not in (VerdictLevel.BLOCKED, VerdictLevel.UNKNOWN), f"domain-{verdict}"),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, String, cast, func, insert, literal_column, select, update
+from sqlalchemy import Connection, String, bindparam, cast, func, insert, literal_column, or_, select, update
 
 from store import audit, records
 from store.claims import DAY
@@ -40,6 +40,12 @@ def require_lease(connection: Connection, mailbox: str, node: str, epoch: int) -
     mine = (_LEASE.c.mailbox == mailbox, _LEASE.c.node == node, _LEASE.c.epoch == epoch)
     if connection.execute(select(_LEASE.c.epoch).where(*mine).with_for_update()).one_or_none() is None:
         raise LeaseLost(f"{mailbox}: another node reads this mailbox now")
+
+
+def may_take(connection: Connection, mailbox: str, node: str, now: datetime) -> bool:
+    """Tell whether this node holds a mailbox, or nobody does."""
+    row = connection.execute(select(_LEASE).where(_LEASE.c.mailbox == mailbox)).one_or_none()
+    return row is None or row.node == node or row.expires_at <= now
 
 
 def release_leases(connection: Connection, node: str, now: datetime) -> None:
@@ -93,14 +99,24 @@ def back_off(
 
 def recovered(connection: Connection, mailbox: str, *, polled_at: datetime | None = None, remark: str = "") -> None:
     """Forget the failures of a mailbox that answered again; `remark` is what is still wrong with it."""
+    if polled_at is None:
+        connection.execute(_SENDS_AGAIN, {"box": mailbox})
+        return
     _ensure(connection, mailbox)
-    values: dict[str, Any] = {"failures": 0, "reason": remark}
-    if polled_at is not None:
-        values |= {"polled_at": polled_at, "poll_not_before": None}
-    else:
-        values["send_not_before"] = None
+    values: dict[str, Any] = {"failures": 0, "reason": remark, "polled_at": polled_at, "poll_not_before": None}
     live = (_MAILBOX.c.address == mailbox, _MAILBOX.c.state == MailboxState.ACTIVE)
     connection.execute(update(_MAILBOX).where(*live).values(**values))
+
+
+_SENDS_AGAIN = (
+    update(_MAILBOX)
+    .where(
+        _MAILBOX.c.address == bindparam("box"),
+        _MAILBOX.c.state == MailboxState.ACTIVE,
+        or_(_MAILBOX.c.failures > 0, _MAILBOX.c.send_not_before.is_not(None)),
+    )
+    .values(failures=0, reason="", send_not_before=None)
+)
 
 
 def states(connection: Connection) -> dict[str, dict[str, Any]]:

@@ -3,14 +3,15 @@
     planned  -> claimed    between RCPT and DATA
     planned  -> refused    a rule or a server said no before DATA
     planned  -> deferred   a server said not yet before DATA
+    planned  -> sent       found in Sent after a restore, or a yes that came after all
     deferred -> planned    composed again for its new day
     claimed  -> sent       250 to the final dot, or found in Sent
     claimed  -> refused    5xx to DATA
     claimed  -> deferred   4xx to DATA
     claimed  -> planned    proved not sent: missing from a Sent folder whose search works
     claimed  -> uncertain  nobody can tell
-    uncertain -> sent      a reply, a bounce or the Sent folder names it later
-    uncertain -> refused   a bounce or a person settles it
+    uncertain -> sent      a reply, a bounce, the Sent folder or a person names it later
+    uncertain -> refused   a person settles it
 
 `sent` and `refused` are final. Theory: only a definite "no" may lead back towards `planned`; silence never does.
 """
@@ -18,7 +19,7 @@
 from store.vocabulary import SendState as S
 
 ALLOWED: dict[S, frozenset[S]] = {
-    S.PLANNED: frozenset({S.PLANNED, S.CLAIMED, S.REFUSED, S.DEFERRED}),
+    S.PLANNED: frozenset({S.PLANNED, S.CLAIMED, S.REFUSED, S.DEFERRED, S.SENT}),
     S.DEFERRED: frozenset({S.PLANNED, S.REFUSED}),
     S.CLAIMED: frozenset({S.SENT, S.REFUSED, S.DEFERRED, S.PLANNED, S.UNCERTAIN}),
     S.UNCERTAIN: frozenset({S.SENT, S.REFUSED}),

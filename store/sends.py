@@ -1,15 +1,15 @@
 """The send ledger: what was planned, claimed and sent, so that nothing leaves twice and nothing is lost?
 
 A send is claimed (`claims.py`) between RCPT and DATA. While a claim is open the enrollment has no due date, so nothing
-plans it a second time. `send_states.py` holds the transitions.
+plans it a second time. `send_states.py` holds the transitions, `open_sends.py` settles what stayed without an answer.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, insert, literal, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, insert, literal, null, or_, select, update
 
 from store import audit, records
 from store.send_states import COUNTED, sources_of
@@ -42,7 +42,10 @@ class NewSend:
 
 
 def plan(connection: Connection, new: NewSend, now: datetime) -> int | None:
-    """Fix a send's bytes and Message-ID; returns its id, or None when this step can no longer be planned."""
+    """Fix a send's bytes and Message-ID; returns its id, or None when this step can no longer be planned.
+
+    A step whose outcome is open or settled is due no more: it would use up the mailbox's turn at every pass.
+    """
     values = {
         "variant": new.variant,
         "mailbox": new.mailbox,
@@ -63,6 +66,8 @@ def plan(connection: Connection, new: NewSend, now: datetime) -> int | None:
     old = connection.execute(select(_SEND.c.id, _SEND.c.state).where(*key)).one_or_none()
     if old is not None:
         if old.state not in (SendState.PLANNED, SendState.DEFERRED):
+            stuck = (_ENROLLMENT.c.id == new.enrollment_id, _ENROLLMENT.c.step == new.step)
+            connection.execute(update(_ENROLLMENT).where(*stuck).values(due_at=None))
             return None
         connection.execute(update(_SEND).where(_SEND.c.id == old.id).values(**values))
         return int(old.id)
@@ -74,11 +79,22 @@ def plan(connection: Connection, new: NewSend, now: datetime) -> int | None:
 _SENT_NOW = (
     update(_SEND)
     .where(_SEND.c.id == bindparam("send"), or_(*(_SEND.c.state == state for state in sources_of(SendState.SENT))))
-    .values(state=SendState.SENT, sent_at=bindparam("at"), answer=bindparam("said"), learnt_id=bindparam("learnt"))
-    .returning(_SEND.c.enrollment_id, _SEND.c.step)
+    .values(
+        state=SendState.SENT,
+        sent_at=bindparam("at"),
+        answer=bindparam("said"),
+        learnt_id=bindparam("learnt"),
+        copy_due_at=bindparam("copy_at"),
+        claimed_at=func.coalesce(_SEND.c.claimed_at, bindparam("at", type_=_SEND.c.claimed_at.type)),
+    )
+    .returning(_SEND.c.enrollment_id, _SEND.c.step, _SEND.c.mailbox)
 )
 _ACTIVE = _ENROLLMENT.c.state == EnrollmentState.ACTIVE
-_STEPPED = update(_ENROLLMENT).where(_ENROLLMENT.c.id == bindparam("enrollment")).values(step=bindparam("next_step"))
+_STEPPED = (
+    update(_ENROLLMENT)
+    .where(_ENROLLMENT.c.id == bindparam("enrollment"), _ENROLLMENT.c.step == bindparam("sent_step"))
+    .values(step=bindparam("next_step"), mailbox=bindparam("from_mailbox"))
+)
 _NEXT_STEP = _STEPPED.values(
     due_at=case((_ACTIVE, bindparam("due", type_=_ENROLLMENT.c.due_at.type)), else_=_ENROLLMENT.c.due_at),
     resume_at=case((_ACTIVE, null()), else_=bindparam("due", type_=_ENROLLMENT.c.due_at.type)),
@@ -99,14 +115,24 @@ def record_sent(
     next_due_at: datetime | None,
     answer: str = "",
     learnt_id: str = "",
-) -> None:
-    """Settle a claim as sent and move the enrollment on: to its next step, or to `finished` when there is none."""
-    row = connection.execute(_SENT_NOW, {"send": send_id, "at": now, "said": answer, "learnt": learnt_id}).one_or_none()
+    copy_due_at: datetime | None = None,
+    actor: str = "postroom",
+) -> bool:
+    """Settle a send as sent and move the enrollment on: to its next step, or to `finished` when there is none.
+
+    `copy_due_at` is when a copy goes into the Sent folder, None where the provider keeps one. Returns False, with an
+    audit entry, for a send that was settled meanwhile: the answer came later than a reply, or than a person's decision.
+    """
+    values = {"send": send_id, "at": now, "said": answer, "learnt": learnt_id, "copy_at": copy_due_at}
+    row = connection.execute(_SENT_NOW, values).one_or_none()
     if row is None:
-        raise AssertionError(f"send {send_id} cannot become sent: it is already settled")
-    moved = {"enrollment": row.enrollment_id, "next_step": row.step + 1, "at": now, "due": next_due_at}
+        audit.append(connection, now, actor, "send.late-answer", f"send:{send_id}", {"answer": "sent"})
+        return False
+    moved = {"enrollment": row.enrollment_id, "sent_step": row.step, "next_step": row.step + 1,
+             "from_mailbox": row.mailbox, "at": now, "due": next_due_at}  # fmt: skip
     connection.execute(_NEXT_STEP if next_due_at is not None else _FINISH, moved)
-    audit.append(connection, now, "postroom", "send.sent", f"send:{send_id}", {"step": row.step})
+    audit.append(connection, now, actor, "send.sent", f"send:{send_id}", {"step": row.step})
+    return True
 
 
 def record_deferred(
@@ -120,10 +146,12 @@ def record_deferred(
     answer: str,
 ) -> None:
     """Record a definite "not yet"; the step falls due again at `retry_at`."""
-    row = _settle(
-        connection, send_id, SendState.DEFERRED, code=code, enhanced=enhanced, answer=answer, not_before=retry_at
-    )
-    _due_again(connection, row.enrollment_id, retry_at)
+    dialled = case((_SEND.c.state == SendState.PLANNED, 1), else_=0)  # a claim has counted itself already
+    row = settle(
+        connection, send_id, SendState.DEFERRED, code=code, enhanced=enhanced, answer=answer, not_before=retry_at,
+        attempts=_SEND.c.attempts + dialled,
+    )  # fmt: skip
+    due_again(connection, row.enrollment_id, retry_at)
     detail = {"code": code, "enhanced": enhanced}
     audit.append(connection, now, "postroom", "send.deferred", f"send:{send_id}", detail, {"answer": answer})
 
@@ -133,35 +161,13 @@ def record_refused(
     answer: str = ""
 ) -> None:  # fmt: skip
     """Record a definite "no"; what becomes of the enrollment is the caller's decision (outbound.stop)."""
-    _settle(connection, send_id, SendState.REFUSED, reason=reason, code=code, enhanced=enhanced, answer=answer)
+    settle(connection, send_id, SendState.REFUSED, reason=reason, code=code, enhanced=enhanced, answer=answer)
     detail = {"reason": reason, "code": code, "enhanced": enhanced}
     audit.append(connection, now, "postroom", "send.refused", f"send:{send_id}", detail, {"answer": answer})
 
 
-def record_unknown(connection: Connection, send_id: int, *, next_check_at: datetime | None, checks: int) -> None:
-    """Note when the Sent folder is searched (again) for a send whose outcome is open."""
-    connection.execute(
-        update(_SEND)
-        .where(_SEND.c.id == send_id, _SEND.c.state == SendState.CLAIMED)
-        .values(next_check_at=next_check_at, checks=checks)
-    )
-
-
-def record_uncertain(connection: Connection, send_id: int, now: datetime) -> None:
-    """Give up asking: never sent again by itself, shown to the owner."""
-    row = _settle(connection, send_id, SendState.UNCERTAIN, reason="no-answer")
-    connection.execute(update(_ENROLLMENT).where(_ENROLLMENT.c.id == row.enrollment_id).values(due_at=None))
-    audit.append(connection, now, "postroom", "send.uncertain", f"send:{send_id}", {"checks": row.checks})
-
-
-def record_not_sent(connection: Connection, send_id: int, now: datetime) -> None:
-    """Plan a claimed send again: the Sent folder, whose search has proved itself, does not hold it."""
-    row = _settle(connection, send_id, SendState.PLANNED, next_check_at=None, claimed_at=None)
-    _due_again(connection, row.enrollment_id, now)
-    audit.append(connection, now, "postroom", "send.planned-again", f"send:{send_id}", {"checks": row.checks})
-
-
-def _settle(connection: Connection, send_id: int, state: SendState, **values: Any) -> Row[Any]:
+def settle(connection: Connection, send_id: int, state: SendState, **values: Any) -> Row[Any]:
+    """Move a send to another state by the transition table; anything else is a fault of ours."""
     changed = connection.execute(
         update(_SEND)
         .where(_SEND.c.id == send_id, _SEND.c.state.in_(sources_of(state)))
@@ -173,21 +179,10 @@ def _settle(connection: Connection, send_id: int, state: SendState, **values: An
     return changed
 
 
-def _due_again(connection: Connection, enrollment_id: int, at: datetime) -> None:
+def due_again(connection: Connection, enrollment_id: int, at: datetime) -> None:
+    """Let the current step of an enrollment fall due, if it is still active."""
     same = (_ENROLLMENT.c.id == enrollment_id, _ENROLLMENT.c.state == EnrollmentState.ACTIVE)
     connection.execute(update(_ENROLLMENT).where(*same).values(due_at=at))
-
-
-def open_claims(connection: Connection, now: datetime, grace: timedelta) -> list[Row[Any]]:
-    """Return claims without an outcome that are older than the grace and due for a look into Sent."""
-    due = or_(_SEND.c.next_check_at.is_(None), _SEND.c.next_check_at <= now)
-    query = select(_SEND.c.id, _SEND.c.enrollment_id, _SEND.c.mailbox, _SEND.c.message_id, _SEND.c.checks,
-                   _SEND.c.claimed_at, _SEND.c.step, _SEND.c.sequence, _SEND.c.contact_id)  # fmt: skip
-    return list(
-        connection.execute(
-            query.where(_SEND.c.state == SendState.CLAIMED, _SEND.c.claimed_at <= now - grace, due).limit(200)
-        )
-    )
 
 
 def raw_of(connection: Connection, send_id: int) -> bytes:

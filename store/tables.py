@@ -22,6 +22,7 @@ class Instance(House, table=True):
     id: str = Field(primary_key=True)
     fingerprint: str
     hold_reason: str = ""
+    restored_at: datetime | None = instant()
     created_at: datetime = instant(null=False)
 
 
@@ -157,6 +158,8 @@ class Send(House, table=True):
         Index("ix_send_sequence_planned", "sequence", "planned_at"),
         Index("ix_send_open", "state", "mailbox", sqlite_where=text("state IN ('planned', 'claimed', 'deferred')"),
               postgresql_where=text("state IN ('planned', 'claimed', 'deferred')")),
+        Index("ix_send_copy_due", "copy_due_at", sqlite_where=text("copy_due_at IS NOT NULL"),
+              postgresql_where=text("copy_due_at IS NOT NULL")),
     )  # fmt: skip
     id: int | None = Field(default=None, primary_key=True)
     enrollment_id: int
@@ -190,6 +193,7 @@ class Send(House, table=True):
     reason: str = ""
     checks: int = 0
     next_check_at: datetime | None = instant()
+    copy_due_at: datetime | None = instant()
 
 
 class Suppression(House, table=True):

@@ -103,7 +103,7 @@ class Simulation:
                 self._polled[mailbox] = self.boxes[mailbox].changes
                 if (await poller.run_pass(now)).notes:
                     del self._polled[mailbox]
-        for worker in (house.judge, house.sla, house.sender, house.notices):
+        for worker in (house.judge, house.sla, house.sent, house.sender, house.notices):
             await worker.run_pass(now)
 
     async def _put(self, mailbox: str, raw: bytes, at: datetime) -> None:

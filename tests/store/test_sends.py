@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from store import claims, contacts, domains, enrollments, mailboxes, messages, schema, sends, suppression
+from store import claims, contacts, domains, enrollments, mailboxes, messages, open_sends, schema, sends, suppression
 from store.database import Store
 from store.errors import StoreOnHold
 from store.send_states import ALLOWED
@@ -154,12 +154,12 @@ def test_an_unanswered_claim_is_never_planned_again_by_itself(store: Store) -> N
     assert send is not None
     assert claim(store, send) == ""
     late = NOW + timedelta(minutes=15)
-    assert [row.id for row in store.read_now(sends.open_claims, late, timedelta(minutes=10))] == [send]
-    store.write_now(sends.record_uncertain, send, late)
+    assert [row.id for row in store.read_now(open_sends.open_claims, late, timedelta(minutes=10))] == [send]
+    store.write_now(open_sends.record_uncertain, send, late)
     assert store.read_now(enrollments.due_steps, late + timedelta(days=30)) == []
     assert store.write_now(sends.plan, composed(enrollment), late) is None
     with pytest.raises(AssertionError, match="already settled"):
-        store.write_now(sends.record_not_sent, send, late)
+        store.write_now(open_sends.record_not_sent, send, late)
 
 
 def test_a_send_proved_missing_is_planned_again(store: Store) -> None:
@@ -167,7 +167,7 @@ def test_a_send_proved_missing_is_planned_again(store: Store) -> None:
     send = store.write_now(sends.plan, composed(enrollment), NOW)
     assert send is not None
     assert claim(store, send) == ""
-    store.write_now(sends.record_not_sent, send, NOW + timedelta(minutes=15))
+    store.write_now(open_sends.record_not_sent, send, NOW + timedelta(minutes=15))
     assert [due.enrollment_id for due in store.read_now(enrollments.due_steps, NOW + timedelta(hours=1))] == [
         enrollment
     ]

@@ -61,7 +61,7 @@ class Post:
         async def nowhere(*_: object) -> None:
             raise AssertionError("nothing comes back here")
 
-        async def not_searchable(*_: str) -> None:
+        async def not_searchable(*_: object) -> None:
             return None
 
         self.world = Everybody((), lambda: self.now, 1, nowhere)

@@ -314,6 +314,7 @@ def upgrade() -> None:
         sa.Column("id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("fingerprint", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("hold_reason", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("restored_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("created_at", store.columns.Instant(length=27), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instance")),
     )
@@ -525,6 +526,7 @@ def upgrade() -> None:
         sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("checks", sa.Integer(), nullable=False),
         sa.Column("next_check_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("copy_due_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_send")),
         sa.UniqueConstraint("enrollment_id", "step", name=op.f("uq_send_enrollment_id_step")),
         sa.UniqueConstraint("message_id", name=op.f("uq_send_message_id")),
@@ -533,6 +535,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_send_account_claimed", ["account_id", "claimed_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_send_claimed_at"), ["claimed_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_send_contact_id"), ["contact_id"], unique=False)
+        batch_op.create_index(
+            "ix_send_copy_due",
+            ["copy_due_at"],
+            unique=False,
+            sqlite_where=sa.text("copy_due_at IS NOT NULL"),
+            postgresql_where=sa.text("copy_due_at IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_send_learnt_id"), ["learnt_id"], unique=False)
         batch_op.create_index("ix_send_mailbox_claimed", ["mailbox", "claimed_at"], unique=False)
         batch_op.create_index(
@@ -672,6 +681,7 @@ def downgrade() -> None:
         )
         batch_op.drop_index("ix_send_mailbox_claimed")
         batch_op.drop_index(batch_op.f("ix_send_learnt_id"))
+        batch_op.drop_index("ix_send_copy_due")
         batch_op.drop_index(batch_op.f("ix_send_contact_id"))
         batch_op.drop_index(batch_op.f("ix_send_claimed_at"))
         batch_op.drop_index("ix_send_account_claimed")
