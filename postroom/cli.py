@@ -19,6 +19,7 @@ from store.errors import ConfigError, PermanentError, PostroomError
 COMMANDS = (
     "ask",
     "check",
+    "classify",
     "data",
     "ownership",
     "run",
