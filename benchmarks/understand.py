@@ -80,7 +80,7 @@ def main() -> None:
     tracemalloc.start()
     whole(raw[:LARGEST])
     print(
-        f"largest message ({LARGEST >> 20} MiB): {tracemalloc.get_traced_memory()[1] / 2**20:.0f} MiB at most besides the bytes"
+        f"largest message ({LARGEST >> 20} MiB): {tracemalloc.get_traced_memory()[1] / 2**20:.0f} MiB beside its bytes"
     )
 
 
