@@ -1,27 +1,38 @@
 """What does a message prove before any model is asked? Evidence in the order of the label guideline, first match wins.
 
-Complaint reports, delivery status, one-click mail, automatic replies, texts of mail systems. Evidence from headers
-decides; words alone only ever add tags.
+Complaint reports, delivery status, one-click mail, automatic replies, texts of mail systems, invitations. Evidence from
+headers decides; words alone only ever add tags.
 """
 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from inbox.automatic_words import ABSENCE_SUBJECT, ABSENCE_TEXT, LEFT_TEXT, TICKET_SUBJECT, TICKET_TEXT
-from inbox.bounces import BounceReport, read_dsn, read_text_bounce, settled_only
+from inbox.automatic_words import (
+    ABSENCE_HINT,
+    ABSENCE_SUBJECT,
+    ABSENCE_TEXT,
+    LEFT_TEXT,
+    OPT_OUT_ALONE,
+    OPT_OUT_BOX,
+    TICKET_SUBJECT,
+    TICKET_TEXT,
+)
+from inbox.bounce_words import FAILURE_SUBJECT, REPLY_SUBJECT, TOLD
+from inbox.bounces import BounceReport, is_daemon, own_words, read_dsn, read_text_bounce, settled_only
 from inbox.parse import ParsedMail
 from store.vocabulary import BounceKind, Label, Tag
 
 _COMPLAINT_SENDER = re.compile(
-    r"^(?:staff@hotmail\.com|scomp@aol\.net|fbl-no-reply@.{1,80}|feedbackloop@.{1,80}|complaints?@.{1,80}|abuse-?reports?@.{1,80})$"
-)
+    r"^(?:staff@(?:hotmail|outlook|live)\.com|scomp@aol\.net|.{0,60}fbl.{0,60}@.{1,80}|feedback-?loop.{0,40}@.{1,80}|complaints?@.{1,80}|"
+    r"(?:abuse|spam)-?(?:reports?|complaints?)?@.{1,80}|.{1,80}@(?:reports|admin)\.spamcop\.net|feedback@.{1,80}|postmaster@.{1,80})$"
+)  # fmt: skip
 _COMPLAINT_SUBJECT = re.compile(
-    r"\b(?:complaint about message from|abuse report|spam (?:complaint|report)|fbl)\b", re.IGNORECASE
-)
-_OPT_OUT_WORDS = re.compile(
-    r"^\s*(?:unsubscribe|stop|remove|abmelden|désinscription|baja|cancella|afmelden|remover)\s*$", re.IGNORECASE
-)
+    r"complaint about message from|email feedback report|\babuse report\b|\bspam (?:complaint|report|feedback)|\bfbl\b|\[spamcop|feedback[- ]?loop|"
+    r"(?:client|e-?mail) tos notification|spam-?(?:beschwerde|meldung)|жалоба на спам",
+    re.IGNORECASE,
+)  # fmt: skip
+_NO_COMPLAINT = frozenset(("not-spam", "auth-failure", "dkim", "policy", "dmarc"))
 _TEXT = 6_000
 
 
@@ -34,6 +45,7 @@ class Evidence:
     why: str = ""
     tags: frozenset[Tag] = frozenset()
     bounce: BounceReport | None = None
+    notice: bool = False  #: a machine's notice that calls for nothing: delivered, read, not spam
 
 
 def find_evidence(mail: ParsedMail, *, own_addresses: Collection[str] = ()) -> Evidence:
@@ -42,22 +54,33 @@ def find_evidence(mail: ParsedMail, *, own_addresses: Collection[str] = ()) -> E
         _complaint(mail)
         or _delivery_status(mail)
         or _one_click(mail, own_addresses)
+        or _rejected(mail)
         or _automatic_reply(mail)
         or _text_bounce(mail)
+        or _read_receipt(mail)
+        or _unreadable(mail)
         or Evidence(tags=_human_tags(mail))
     )
 
 
 def _complaint(mail: ParsedMail) -> Evidence | None:
     fields = dict(mail.feedback)
-    kind = fields.get("feedback-type", "").lower()
-    if mail.feedback and kind != "not-spam":
+    kind = fields.get("feedback-type", "").strip().lower()
+    report = bool(mail.feedback) or mail.report_type == "feedback-report"
+    if report and kind in _NO_COMPLAINT:
+        return Evidence(Label.OTHER, f"arf-{kind}", f"a feedback report that is no complaint ({kind})", notice=True)
+    if report and kind.startswith("opt-out"):
+        return _stop("arf", "a provider's opt-out report (ARF)", set())
+    if report:
         return _stop("arf", f"a complaint report (ARF, {kind or 'abuse'})", {Tag.COMPLAINT})
-    if mail.report_type == "feedback-report" and kind != "not-spam":
-        return _stop("arf", "a complaint report (ARF)", {Tag.COMPLAINT})
-    loop = mail.get("x-hmxmroriginalrecipient") or mail.get("x-loop").lower() == "scomp"
+    returned = dict(mail.returned_headers)
+    loop = any(
+        name in returned or mail.all(name) for name in ("x-hmxmroriginalrecipient", "x-aol-inrly", "x-loop-scomp")
+    )
+    loop = loop or mail.get("x-loop").lower() == "scomp" or bool(mail.all("x-spamcop-sourceip"))
     sender = bool(_COMPLAINT_SENDER.match(mail.from_address)) and bool(_COMPLAINT_SUBJECT.search(mail.subject))
-    if loop or sender:
+    carries = "message/rfc822" in mail.attachments or "text/rfc822-headers" in mail.attachments
+    if loop or (sender and not REPLY_SUBJECT.match(mail.subject) and (carries or not mail.in_reply_to)):
         return _stop("complaint", "a provider's complaint report", {Tag.COMPLAINT})
     return None
 
@@ -69,12 +92,18 @@ def _stop(name: str, why: str, tags: set[Tag]) -> Evidence:
 def _delivery_status(mail: ParsedMail) -> Evidence | None:
     if not mail.delivery_status:
         return None
+    written_by_a_person = (
+        mail.content_type != "multipart/report" and mail.return_path != "" and not is_daemon(mail)
+        and (REPLY_SUBJECT.match(mail.subject) or not (FAILURE_SUBJECT.search(mail.subject) or TOLD.search(mail.text[:2000])))
+    )  # fmt: skip
+    if written_by_a_person:
+        return None  # somebody attached a report
     report = read_dsn(mail)
     if report is not None and report.recipients:
         return _bounced("dsn", report)
     if settled_only(mail):
         why = "a delivery report that says the message arrived or was passed on"
-        return Evidence(Label.OTHER, "dsn-delivered", why)
+        return Evidence(Label.OTHER, "dsn-delivered", why, notice=True)
     return _bounced("dsn", report) if report is not None else None
 
 
@@ -88,48 +117,77 @@ def _bounced(name: str, report: BounceReport) -> Evidence:
 def _one_click(mail: ParsedMail, own_addresses: Collection[str]) -> Evidence | None:
     if mail.all("x-apple-unsubscribe"):
         return _stop("apple-unsubscribe", "the mail program's unsubscribe button", set())
-    names = {address.partition("@")[0] for address in (*mail.to, *mail.delivered_to)}
-    to_list = any(re.match(r"(?:unsubscribe|unsub|abmelden|optout|opt-out)(?:\+|$)", name) for name in names)
-    if to_list:
+    names = [address.partition("@")[0] for address in (*mail.to, *mail.delivered_to)]
+    if any(OPT_OUT_BOX.match(name) for name in names):
         return _stop("one-click", "mail to the List-Unsubscribe address", set())
-    bare = not mail.text.strip() or _OPT_OUT_WORDS.match(mail.text.strip())
-    if mail.subject.strip().lower() == "unsubscribe" and bare and any(one in own_addresses for one in mail.to):
+    bare = not mail.text.strip() or OPT_OUT_ALONE.match(mail.text.strip()[:200])
+    ours = not own_addresses or any(one in own_addresses for one in mail.to)
+    if OPT_OUT_ALONE.match(mail.subject[:200]) and bare and ours and not mail.attachments:
         return _stop("one-click", "the mail program's unsubscribe message", set())
+    return None
+
+
+def _rejected(mail: ParsedMail) -> Evidence | None:
+    """Recognise a filter's refusal in the shape of a read receipt (Sieve reject, RFC 5429)."""
+    refused = re.search(
+        r"reject|refus|quota|denied|failed", f"{mail.disposition} {mail.text[:600]} {mail.subject}", re.I
+    )
+    if mail.disposition and refused and "automatic-action" in mail.disposition and "displayed" not in mail.disposition:
+        report = read_text_bounce(mail)
+        return _bounced("rejected", report) if report is not None else None
     return None
 
 
 def _automatic_reply(mail: ParsedMail) -> Evidence | None:
     submitted = mail.get("auto-submitted").partition(";")[0].split("(")[0].strip().lower()
-    bulk = mail.get("precedence").strip().lower() in ("auto_reply", "auto-reply")
-    marks = (
-        (
-            submitted.startswith("auto-") and not (mail.delivery_status or _reports_failure(mail)),
-            f"Auto-Submitted: {submitted}",
-        ),
-        (bool(mail.all("x-autoreply") or mail.all("x-autorespond") or mail.all("x-autoreply-from")), "X-Autoreply"),
-        (mail.get("x-apple-action").upper() == "VACATION", "X-Apple-Action: VACATION"),
-        (bulk, "Precedence: auto_reply"),
-        (bool(ABSENCE_SUBJECT.search(mail.subject)), "the subject of an automatic reply"),
-        (_is_ticket(mail), "a help desk's confirmation"),
+    precedence = mail.get("precedence").strip().lower()
+    autoreply = (
+        "x-autoreply",
+        "x-autorespond",
+        "x-autoreply-from",
+        "x-autoresponder",
+        "x-vacation",
+        "x-mail-autoreply",
     )
-    name, why = next(((f"auto-{number}", why) for number, (holds, why) in enumerate(marks) if holds), ("", ""))
-    if not why:
+    declared = next((value for name in autoreply for value in mail.all(name)), "no").strip().lower()
+    auto = submitted not in ("", "no")
+    marks = (
+        ("auto-submitted", auto, f"Auto-Submitted: {submitted}"),
+        ("auto-reply", declared not in ("no", "false", "0"), "X-Autoreply"),
+        ("vacation", mail.get("x-apple-action").upper() == "VACATION", "X-Apple-Action: VACATION"),
+        ("precedence", precedence in ("auto_reply", "auto-reply", "autoreply"), "Precedence: auto_reply"),
+        ("auto-subject", _absent_by_subject(mail), "the subject of an automatic reply"),
+        ("ticket", _is_ticket(mail), "a help desk's confirmation"),
+    )
+    name, why = next(((name, why) for name, holds, why in marks if holds), ("", ""))
+    if not name or _reports_failure(mail) or (mail.disposition and name == "auto-submitted"):
         return None
-    names = ("auto-submitted", "auto-reply", "vacation", "precedence", "auto-subject", "ticket")
-    return Evidence(Label.OUT_OF_OFFICE, names[int(name[5:])], f"an automatic reply: {why}", _automatic_tags(mail))
+    return Evidence(Label.OUT_OF_OFFICE, name, f"an automatic reply: {why}", _automatic_tags(mail))
+
+
+def _absent_by_subject(mail: ParsedMail) -> bool:
+    """Tell whether the subject is that of an absence note; a mere hint counts when the text speaks of absence too."""
+    if ABSENCE_SUBJECT.match(mail.subject):
+        return not REPLY_SUBJECT.match(mail.subject) or bool(ABSENCE_TEXT.search(mail.text[:1500]))
+    return bool(ABSENCE_HINT.match(mail.subject) and ABSENCE_TEXT.search(mail.text[:1500]))
 
 
 def _reports_failure(mail: ParsedMail) -> bool:
     """Tell whether an automatic message is a mail system's failure report rather than an absence note."""
-    if ABSENCE_SUBJECT.search(mail.subject) or ABSENCE_TEXT.search(mail.text[:1500]):
+    own = own_words(mail)[:1500]
+    if ABSENCE_SUBJECT.match(mail.subject) or ABSENCE_HINT.match(mail.subject) or ABSENCE_TEXT.search(own):
         return False
-    return read_text_bounce(mail) is not None
+    if mail.all("x-failed-recipients"):
+        return True
+    failure = FAILURE_SUBJECT.search(mail.subject) and TOLD.search(own)
+    return bool(is_daemon(mail) or failure) and read_text_bounce(mail) is not None
 
 
 def _is_ticket(mail: ParsedMail) -> bool:
     """Tell whether a help desk answered: its number in the subject and its set phrases in the text."""
     machine = bool(mail.get("x-auto-response-suppress") or mail.get("precedence")) or re.match(
-        r"(?:no-?reply|do-?not-?reply|support|helpdesk|service|tickets?)", mail.from_address
+        r"(?:no-?reply|do-?not-?reply|support|help-?desk|service|servicedesk|tickets?|kundenservice|info)",
+        mail.from_address,
     )
     return bool(TICKET_SUBJECT.search(mail.subject) and TICKET_TEXT.search(mail.text[:_TEXT]) and machine)
 
@@ -139,7 +197,7 @@ def _automatic_tags(mail: ParsedMail) -> frozenset[Tag]:
     tags: set[Tag] = set()
     if LEFT_TEXT.search(text):
         tags.add(Tag.LEFT_COMPANY)
-    absent = ABSENCE_TEXT.search(text) or ABSENCE_SUBJECT.search(mail.subject)
+    absent = ABSENCE_TEXT.search(text) or ABSENCE_SUBJECT.match(mail.subject)
     if not absent and not tags and (TICKET_SUBJECT.search(mail.subject) or TICKET_TEXT.search(text)):
         tags.add(Tag.TICKET_ACK)
     return frozenset(tags)
@@ -150,5 +208,30 @@ def _text_bounce(mail: ParsedMail) -> Evidence | None:
     return _bounced("mailer-daemon", report) if report is not None else None
 
 
+def _read_receipt(mail: ParsedMail) -> Evidence | None:
+    if not mail.disposition:
+        return None
+    return Evidence(
+        Label.OTHER, "read-receipt", f"a read receipt ({mail.disposition.rpartition(';')[2].strip()})", notice=True
+    )
+
+
+def _unreadable(mail: ParsedMail) -> Evidence | None:
+    if mail.text.strip() or not {"application/pgp-encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"} & set(mail.attachments):  # fmt: skip
+        return None
+    return Evidence(Label.OTHER, "encrypted", "an encrypted message: only its reader can open it")
+
+
 def _human_tags(mail: ParsedMail) -> frozenset[Tag]:
     return frozenset({Tag.LEFT_COMPANY}) if LEFT_TEXT.search(mail.text[:600]) else frozenset()
+
+
+def answers_invitation(mail: ParsedMail) -> tuple[Label, str] | None:
+    """Return what the answer to a calendar invitation means, when the message carries one (RFC 5546)."""
+    if not re.search(r"(?im)^METHOD:\s?(?:REPLY|COUNTER)", mail.calendar):
+        return None
+    if re.search(r"(?im)^METHOD:\s?COUNTER", mail.calendar) or re.search(
+        r"(?i)PARTSTAT=(?:ACCEPTED|TENTATIVE)", mail.calendar
+    ):
+        return Label.INTERESTED, "accepted an invitation or proposed another time"
+    return (Label.OTHER, "declined an invitation") if re.search(r"(?i)PARTSTAT=DECLINED", mail.calendar) else None

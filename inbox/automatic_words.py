@@ -2,20 +2,25 @@
 
 import re
 
-ABSENCE_SUBJECT = re.compile(
-    r"^\s*(?:(?:re|aw|sv|rif|res)\s*:\s*)?(?:\[?(?:auto(?:matic|matische|matisk|matisch)?[ -]?(?:reply|response|repl(?:y)?|antwort(?:en)?|svar|antwoord)"
-    r"|automatische (?:antwort|abwesenheitsnotiz|reaktion)|abwesenheits(?:notiz|nachricht|assistent|info)|abwesend|abwesenheit\b"
-    r"|out[ -]of[ -](?:the[ -])?office|ooo\b|on (?:vacation|holiday|leave|annual leave|parental leave|maternity leave)|away from (?:the )?office"
-    r"|vacation (?:reply|response|notice)|i am (?:away|out of|on leave|currently out)|urlaub(?:snotiz|smeldung)?\b|nicht im (?:büro|buero|hause?)\b"
-    r"|réponse automatique|reponse automatique|absence du bureau|absent(?:e)? du bureau|message d'absence|notification d'absence"
-    r"|respuesta automática|respuesta automatica|fuera de (?:la )?oficina|ausente de la oficina|ausencia"
-    r"|risposta automatica|fuori (?:sede|ufficio)|assente|assenza dall'ufficio"
-    r"|resposta automática|resposta automatica|ausência (?:temporária|do escritório)|fora do escritório"
-    r"|automatisch antwoord|afwezig(?:heid)?|niet aanwezig|afwezigheidsbericht"
-    r"|automatisk svar|frånvaro|fravær|fraværende|poissa|automaattinen vastaus|autosvar"
-    r"|odpowiedź automatyczna|automatyczna odpowiedź|nieobecność|automatická odpověď|automatická odpoveď|nepřítomnost|mimo kancelář"
-    r"|automatikus válasz|házon kívül|răspuns automat|автоматический ответ|автоответ|otomatik yanıt|ofis dışında|αυτόματη απάντηση"
-    r"|自動応答|自动回复|自動回覆|不在(?:通知|届)|자동 회신|부재중)\b\]?)",
+_PREFIX = r"^\s*(?:(?:re|aw|antw|sv|rif|res|odp)\s*:\s*)?[\[(*~-]{0,3}\s?"
+ABSENCE_SUBJECT = re.compile(  # what mail programs put in front, in the language of the mailbox
+    _PREFIX
+    + r"(?:auto(?:matic|mated|matische|matisches|matisk|matisch)?[ -]?(?:reply|response|repl(?:y)?|antwort(?:en)?|svar|antwoord|e-?mail reply|message)\b|autoreply|auto:|autosvar|automaattinen vastaus"
+    r"|automatische (?:antwort|abwesenheit\w{0,12}|reaktion|rückmeldung|e-?mail)|abwesenheits(?:notiz|nachricht|assistent|info\w{0,9}|meldung|mitteilung|benachrichtigung)|abwesenheit\s?[:-]"
+    r"|out[ -]of[ -](?:the[ -])?office\b|o\.?o\.?o\.?\b|(?:currently )?away from (?:the |my )?(?:office|desk|mail)|vacation (?:reply|response|notice|message|autoreply)|i(?: am|['’]m) (?:away|out of|on \w{0,10} ?leave|currently out|on vacation|on holiday)"
+    r"|r[ée]ponse auto(?:matique)?|(?:message|notification|avis|r[ée]ponse) d['’]absence|absence (?:du|de) bureau|absente? du bureau|en dehors du bureau"
+    r"|respuesta autom[áa]tica|contestaci[óo]n autom[áa]tica|fuera de (?:la )?oficina|ausente de la oficina|mensaje de ausencia|risposta automatica|risponditore automatico|fuori (?:sede|ufficio)\b|assenza dall['’]ufficio|messaggio di assenza"
+    r"|resposta autom[áa]tica|aus[êe]ncia (?:tempor[áa]ria|do escrit[óo]rio)|fora do escrit[óo]rio|mensagem autom[áa]tica|(?:automatisch|automatisches) (?:antwoord|bericht)|afwezigheids?(?:bericht|melding|assistent)|niet op kantoor"
+    r"|automatiskt svar|automatisk svar|frånvaro(?:meddelande)?|fraværs(?:melding|besked|assistent)|fravær\b|poissaolo\w{0,12}|poissa toimistosta|odpowied[źz] automatyczna|automatyczna odpowied[źz]|nieobecno[śs][ćc]"
+    r"|automatick[áa] odpov[ěe][ďd]|nep[řr][íi]tomnost|mimo kancel[áa][řr]|automatikus v[áa]lasz|h[áa]zon k[íi]v[üu]l|r[ăa]spuns automat|автоматический ответ|автоответ|нет на месте|автоматична відповідь|otomatik (?:yan[ıi]t|cevap)|ofis d[ıi][şs][ıi]nda"
+    r"|αυτόματη απάντηση|εκτός γραφείου|自動(?:応答|返信)|自动(?:回复|答复)|自動(?:回覆|回复)|不在(?:通知|届|のお知らせ)|外出中|자동 ?(?:회신|응답|답장)|부재 ?중)",
+    re.IGNORECASE,
+)
+ABSENCE_HINT = re.compile(  # a subject of a person's choice: counts when the text speaks of absence too
+    _PREFIX
+    + r"(?:abwesend|abwesenheit|urlaub\w{0,12}|bin im urlaub|im urlaub|nicht im (?:büro|buero|hause?)|betriebsferien|elternzeit|mutterschutz|on (?:vacation|holidays?|leave|annual leave|parental leave|maternity leave|paternity leave)|away\b|holiday|annual leave|vacation|absence|absente?\b|en cong[ée]s?|cong[ée]s?\b"
+    r"|en vacances|fermeture|ausente|ausencia|de vacaciones|vacaciones|assente|assenza|in ferie|ferie\b|chiusura|aus[êe]ncia|de f[ée]rias|f[ée]rias|afwezig(?:heid)?|niet aanwezig|op vakantie|vakantie|semester|ferie|urlop|dovolen[áa]|szabads[áa]g|в отпуске|отпуск|отсутств|izinde|no longer (?:with|at|working)|(?:has )?left the company"
+    r"|closed|office closed|geschlossen|gesloten|cerrado|fechado|chiuso|ferm[ée]\b|thank you for your (?:e-?mail|message)|vielen dank für ihre (?:e-?mail|nachricht)|merci (?:de|pour) votre (?:message|mail|e-?mail))",
     re.IGNORECASE,
 )
 TICKET_SUBJECT = re.compile(
@@ -41,8 +46,28 @@ LEFT_TEXT = re.compile(
     re.IGNORECASE,
 )
 ABSENCE_TEXT = re.compile(
-    r"out of (?:the )?office|on (?:annual |parental |maternity |paternity |sick )?leave|on (?:vacation|holidays?)|away from (?:my desk|the office)|limited access to (?:my )?e-?mail|"
-    r"(?:nicht im|außer) (?:büro|haus)|im urlaub|abwesend|nicht erreichbar|in elternzeit|absent(?:e)? (?:du|jusqu|le|de)|en congés?|en vacances|fuera de la oficina|de vacaciones|"
-    r"fuori (?:ufficio|sede)|in ferie|afwezig|op vakantie|fora do escritório|de férias|auto(?:matic|mated) (?:reply|response)|automatische antwort",
+    r"out of (?:the )?office|on (?:\w{1,12} )?leave\b|on (?:vacation|holidays?)|(?:currently |am |be |is |are )away\b|away (?:from|until|on|for)|not (?:be )?in the office|office (?:is|will be) closed|(?:limited|no|intermittent|restricted) access to (?:my )?e-?mails?|will (?:be back|return)|"
+    r"auto(?:matic|mated|matically|matische|matisch|matica|mática)?[ -]?(?:reply|response|generated|antwort|antwoord|risposta|respuesta|resposta)|automatische antwort|r[ée]ponse automatique|"
+    r"(?:nicht|außer|ausser) (?:im|mehr im|am|in meinem|in unserem) ?(?:büro|buero|haus|hause|dienst|platz)|im (?:urlaub|mutterschutz|krankenstand)|urlaub|abwesend|abwesenheit|nicht erreichbar|elternzeit|wieder (?:erreichbar|im büro|da\b|für sie da|zurück)|zurück am|betriebsferien|"
+    r"absente? (?:du|jusqu|le|de|ce|pour|actuellement)|suis absent|en (?:congés?|vacances|déplacement|arrêt)|congés?\b|de retour|fermé|injoignable|fuera de (?:la )?oficina|de vacaciones|vacaciones|ausente|de baja|estaré de vuelta|regres(?:o|aré)|"
+    r"fuori (?:ufficio|sede)|in ferie|assente|sarò di ritorno|rientr(?:o|erò)|chiuso|afwezig|vakantie|niet (?:aanwezig|op kantoor|bereikbaar)|verlof|weer (?:aanwezig|bereikbaar|op kantoor)|fora do escritório|de férias|férias|ausente|de licença|regresso|"
+    r"inte på kontoret|semester|föräldraled|frånvarande|ikke på kontoret|ferie|fraværende|lomalla|poissa|nieobecn|na urlopie|urlop|dovolen|nepřítom|szabadság|távol|concediu|в отпуске|отсутству|izinde|yıllık izin|άδεια|不在|休暇|休假|외출|휴가|부재",
+    re.IGNORECASE,
+)
+OPT_OUT_ALONE = re.compile(
+    r"^\s*(?:please\s+)?(?:unsubscribe(?: me)?|stop|remove(?: me)?|opt[ -]?out|abmelden|austragen|abbestellen|désinscription|désabonnement|désabonner|baja|cancelar suscripci[oó]n|cancella(?:mi|zione)?|disiscrizione|disiscrivimi|afmelden|uitschrijven|remover|descadastrar|"
+    r"cancelar inscri[çc][ãa]o|avregistrera|afmeld|odhlásit|wypisz|отписаться|退订|配信停止)\s*[.!]*\s*$",
+    re.IGNORECASE,
+)
+OPT_OUT_BOX = re.compile(
+    r"^(?:list-?)?(?:unsubscribe|unsub|abmelden|abmeldung|opt-?out|leave|désinscription|desinscription|baja|uitschrijven|afmelden)(?:[+=_.-].{0,200})?$|^.{1,100}[-+.](?:unsubscribe|unsub|optout|opt-out)(?:[+=_.-].{0,200})?$"
+)
+OPT_OUT_TEXT = re.compile(  # in an automatic reply's own words; a newsletter's "click here to unsubscribe" is not meant
+    r"(?:remove|delete|take|drop|strike) (?:me|us|him|her|them|this (?:e-?mail |mail )?address|my (?:e-?mail|address|name)|our (?:e-?mail|address)|[\w.+-]{1,64}@[\w.-]{1,100})\b.{0,40}\b(?:from|off)\b.{0,40}\b(?:lists?|mailings?|database|records|system|distribution)|"
+    r"(?:please |kindly )(?:stop|cease|refrain from) (?:\w{1,12} )?(?:send|e-?mail|mail|writ|contact)|(?:please |kindly )?(?:do not|don['’]t) (?:send|e-?mail|contact|write)(?: to)? (?:me|us|this address|here|any)\b.{0,40}(?:again|any ?more|further|marketing|sales|advert|solicit|unsolicited)|(?:please |kindly )unsubscribe (?:me|us|this|him|her|my|our)|"
+    r"(?:no|not wish to receive) (?:more |further |any )?(?:sales|marketing|advertising|promotional|unsolicited) (?:e-?mails?|mails?|messages?)|(?:aus|von) (?:ihrem|ihrer|eurem|dem|allen) (?:\w{1,20} )?(?:verteiler|liste|mailingliste|datenbank)\w{0,2}\b.{0,30}(?:nehmen|streichen|entfernen|löschen|austragen)|"
+    r"(?:nehmen|streichen|entfernen|löschen) sie .{0,60}(?:verteiler|liste|mailingliste|datenbank|adresse)|keine (?:weiteren |mehr )?(?:werbe-?|werbung|newsletter|e-?mails? mehr)|(?:retirer|supprimer|enlever|désinscrire|désabonner).{0,50}(?:liste|base|fichier|adresse)|ne plus (?:m['’]|nous |me )?(?:envoyer|écrire|contacter|solliciter|adresser)|"
+    r"(?:elimin|borr|quit|den?me? de baja|dar de baja)\w{0,6}.{0,50}(?:lista|base|correo|dirección)|no (?:nos |me )?(?:env[ií]en?|escriban?|contacten?) más|(?:rimuov|cancell|toglie)\w{0,6}.{0,50}(?:lista|indirizzo|elenco|database|mailing)|non (?:mi |ci )?(?:inviat|scrivet|contattat)\w{1,4} più|"
+    r"(?:verwijder|haal|schrap)\w{0,3}.{0,50}(?:lijst|bestand|adres|mailing)|geen (?:e-?mails?|mails?|reclame|nieuwsbrieven) meer|(?:remov|retir|exclu|apag)\w{1,5}.{0,50}(?:lista|base|cadastro|endereço|mailing)|não (?:me |nos )?(?:envi|escrev|contat|contact)\w{1,4} mais",
     re.IGNORECASE,
 )

@@ -1,68 +1,91 @@
-"""With which words do mail systems say that they could not deliver? Patterns in many languages, none backtracks."""
+"""With which words do mail systems say that they could not deliver? Patterns in many languages; each is linear."""
 
 import re
 
 QUOTE_STARTS = re.compile(
-    r"(?im)^\s*(?:-{2,}\s*)?(?:below this line is a copy|below is a copy|this is a copy of (?:the|your) message|"
-    r"(?:the )?(?:original|returned|unsent|undelivered|failed) message(?: (?:follows|headers?|is|was|below|text))|"
-    r"-{3,} ?(?:original|returned|enclosed|forwarded|start of|the header of|begin)|copy of (?:the|your) (?:original )?message|"
-    r"message header follows|(?:message )?headers? follow|received: from |return-path: <|"
-    r"your (?:original )?message (?:follows|is below|text follows)|unsent message below|original-?nachricht|"
-    r"(?:ursprüngliche|originale) nachricht|message d'origine|mensaje original)"
+    r"(?im)^[ \t]*(?:[-=*|_]{2,}[ \t]*)?(?:below this line is a copy|(?:below|here|attached|this) is (?:a |the )?(?:copy|first \d+)|here is a copy of|"
+    r"(?:the )?(?:original|returned|unsent|undelivered|failed|rejected|old) (?:message|mail|e-?mail)(?: (?:follows|headers?|is|was|below|text|as received|details|source)|[ \t]*[-=:.]*[ \t]*$)|"
+    r"[-=*|]{3,}[ \t]?(?:original|returned|enclosed|forwarded|start of|the header of|begin|message (?:text|header)|unsent|undelivered)|copy of (?:the|your) (?:original )?message|"
+    r"message (?:text|header)s? follows?|(?:message )?headers? follow|received: from |return-path: ?<|the first \d+ lines of|"
+    r"your (?:original )?message (?:follows|is below|text follows)|start of returned message|original-?nachricht|beginn der (?:original|ursprüng)|"
+    r"(?:ursprüngliche|originale) (?:nachricht|e-?mail)|kopie (?:der|ihrer) (?:original)?(?:nachricht|e-?mail)|message d'origine|message original|copie (?:de votre|du) message|mensaje original|"
+    r"copia (?:de su|del) mensaje|messaggio originale|copia del messaggio|oorspronkelijk bericht|mensagem original|исходное (?:сообщение|письмо)|копия (?:вашего|исходного)|"
+    r"original message headers|-+ ?原(?:始)?邮件|原邮件内容|以下は(?:元の|送信)|元のメッセージ|[-=]* ?附件中的内容是原信件|제목 ?:.{0,200}원본)"
 )
 FULL = re.compile(
-    r"quota|mailbox (?:is )?full|over ?(?:the )?(?:limit|size|storage)|insufficient (?:disk|storage|system)|exceed(?:ed|s)? (?:\w+ )?"
-    r"(?:quota|storage|limit)|postfach (?:ist )?voll|boîte pleine|buzón lleno|casella piena|满|容量|not enough (?:space|storage)",
+    r"quota|(?:mail ?box|mail ?folder|in ?box|mail ?file|account|postbox|storage) (?:is |has |for \S{1,80} is |of \S{1,80} is )?(?:currently |now |too )?(?:full|over|exceeded)|full (?:mailbox|inbox)|over ?(?:the )?(?:limit|size|storage|quota)|"
+    r"insufficient (?:disk|storage|system|space)|out of (?:storage|disk)|exceed(?:ed|s|ing)? (?:\w{1,20} ){0,4}(?:quota|storage|space|mailbox|maildir|(?<!size )limit)|not enough (?:space|storage|disk)|mailbox size limit|mailbox exceeds|"
+    r"postfach (?:des empfängers |von \S{1,80} )?(?:ist )?(?:voll|überfüllt)|speicherplatz|boîte (?:aux lettres |de réception |de messagerie )?(?:\S{1,80} )?(?:est )?(?:pleine|saturée)|buz[oó]n (?:\S{1,80} )?(?:est[áa] )?lleno|"
+    r"casella (?:\S{1,80} )?(?:è )?piena|(?:mailbox|postbus|postvak)(?: \S{1,80})? (?:is |zit )?vol\b|caixa (?:de correio |postal |de entrada )?(?:\S{1,80} )?(?:está )?cheia|skrzynka (?:jest )?(?:pełna|przepełniona)|"
+    r"ящик (?:получателя )?(?:переполнен|заполнен)|превышен[аы]? квот|邮箱(?:已|空间)?(?:满|不足)|空间不足|容量不足|信箱已滿|容量(?:オーバー|超過|を超え)|いっぱい|용량(?:이)? ?(?:초과|부족)|mailfolder is full",
     re.IGNORECASE,
 )
 BLOCKED = re.compile(
-    r"blacklist|blocklist|block list|spamhaus|barracuda|\brbl\b|dnsbl|poor reputation|ip (?:address )?(?:is )?(?:blocked|banned|listed)"
-    r"|listed (?:in|on|at) |bad reputation|blocked using",
+    r"black-?list|block-?list|block list|denylist|spamhaus|barracudacentral|\brbl\b|dnsbl|spamcop|sorbs|poor (?:\w{1,20} )?reputation|(?:low|bad) (?:\w{1,20} )?reputation|reputation of (?:the|your)|ip (?:address )?(?:\S{1,60} )?(?:is |was |has been )?(?:blocked|banned|listed|blacklisted)"
+    r"|(?:client|sender|sending) host \S{1,90} blocked|(?<!not )listed (?:in|on|at|by) |blocked using|banned sending ip|temporarily (?:blocked|rate limited) due to|part of (?:their|your) network is on our block|s3140|s3150|\btss0\d|\bts0[134]\b|unusual rate of unsolicited|"
+    r"your (?:ip|server|network|domain) (?:\S{1,80} )?(?:is|was|has been) (?:blocked|rejected|banned)|access denied, banned|auf (?:einer|unserer) (?:sperr|black)liste|liste noire|lista negra|lista nera|zwarte lijst",
     re.IGNORECASE,
 )
 POLICY = re.compile(
-    r"\bspam\b|policy|prohibited|virus|content (?:reject|filter)|dmarc|dkim|\bspf\b|authenticat|relay(?:ing)? (?:access )?(?:denied|not)"
-    r"|not (?:permitted|allowed|authori[sz]ed)|message too (?:large|big)|exceeds (?:the )?(?:maximum|size)|refused by (?:rule|filter)",
+    r"policy|spam|junk|unsolicited|bulk (?:e-?mail|mail)|content (?:filter|reject|is not|was)|dmarc|dkim|\bspf\b|virus|malware|phish|not (?:authori[sz]ed|permitted|allowed|accepting (?:mail|messages) from)|unauthenticated|authentication (?:required|failed|is required)|"
+    r"relay(?:ing)? (?:access )?(?:denied|not)|unable to relay|access denied|administrative(?:ly)? prohibit|prohibited|message (?:size|too (?:large|big))|too (?:large|big)|(?:message|size|file size) (?:\w{1,20} ){0,3}exceed|exceed(?:s|ed)? (?:\w{1,20} ){0,4}(?:size|length)|attachment|line too long|forbidden|"
+    r"restrict(?:ed|ion)|only accepts|members? only|moderat|approv|rejected by (?:the )?(?:\w{1,20} )?(?:rule|filter|system|policy|content)|blocked by|richtlinie|nicht berechtigt|nicht erlaubt|zu groß|politique|non autoris|trop (?:volumineux|gros)|pol[ií]tica|no autoriz|demasiado grande|"
+    r"non autorizzat|troppo grande|beleid|niet toegestaan|te groot|não autoriz|спам|垃圾邮件|反垃圾|拒收|拒绝|スパム|受信拒否|지정하여 수신|스팸|does not want|refuse[sd]? (?:mail|to accept)|challenge",
     re.IGNORECASE,
 )
 HARD = re.compile(
-    r"user (?:is )?unknown|unknown (?:user|recipient|address|mailbox|local)|no such (?:user|address|mailbox|recipient|person|account|"
-    r"local|domain)|(?:user|mailbox|recipient|address|account)(?:s)?(?: \S{1,80})? (?:was |is |does |has |could |can )?(?:not|n't|been)"
-    r" (?:found|exist|known|listed|disabled|valid|be found|available|here)|does(?: not|n't) exist|doesn't have an? |invalid "
-    r"(?:recipient|address|mailbox|user)|not a (?:valid|known) (?:user|mailbox|address)|account (?:is )?(?:disabled|inactive|closed|"
-    r"suspended|has been (?:disabled|deactivated|closed))|mailbox unavailable|recipient (?:address )?rejected|address rejected|bad "
-    r"destination|host (?:\S+ )?(?:unknown|not found)|domain (?:\S+ )?(?:not found|unknown|does)|unrouteable|not our customer|"
-    r"no (?:mailbox|user) here|user doesn't|unbekannt|existiert nicht|nicht gefunden|n'existe pas|inconnu|no existe|desconocid|"
-    r"non esiste|sconosciut|bestaat niet|onbekend|não existe|nie istnieje|不存在|存在しません|見つかりません|该用户|無効|"
-    r"permanent (?:delivery )?(?:error|failure|fatal)|fatal error|no longer (?:valid|active|works|employed|accept)|not (?:deliverable|listed|recognized|recogni[sz]ed)|cannot (?:find|locate)|could not (?:find|locate)|(?:giving|given|gave) up|not local|bounced by|over hop|too many hops|loop",
+    r"unknown (?:\w{1,20} )?(?:user|recipient|address|mailbox|local|account|host|domain)|(?:user|recipient|address|mailbox|host|account|addressee|domain|destination)(?: \S{1,80})? (?:is )?unknown|no such (?:\w{1,20} )?(?:user|address|mailbox|recipient|person|account|domain|name|host)|"
+    r"(?:user|mailbox|recipient|address|account|person|e-?mail)(?:\(?s\)?)?(?: \S{1,80})? (?:was |is |does |did |has |could |can )?(?:not|n't|been|no longer|wasn't)(?: been)? (?:found|exist|known|listed|disabled|deactivated|deleted|closed|valid|be found|available|active|here|in use|recogni[sz]ed|registered|a (?:valid|known))|"
+    r"does(?: not|n['’]t) (?:exist|have an?)|doesn['’]t have an? |don['’]t have (?:an? |such )|invalid (?:\w{1,20} ){0,2}(?:recipient|address|mailbox|user|userid|account|e-?mail|domain|host)|not a (?:valid|known|registered) |(?:account|mailbox|user|address)(?: \S{1,80})? (?:is |has been |was )?(?:disabled|inactive|closed|terminated|deleted|"
+    r"suspended|deactivated|discontinued|removed|expired)|mailbox (?:is )?(?:unavailable|not available)|recipient (?:address )?(?:\S{1,80} )?rejected|address(?:es)? (?:\S{1,80} )?rejected|bad destination|bad (?:address|recipient|user|mailbox)|host (?:\S{1,90} )?(?:unknown|not found)|"
+    r"domain (?:name )?(?:\S{1,90} )?(?:not found|unknown|does not|doesn't|couldn't be found|could not be found|is invalid)|domain[- ](?:not[- ]found|does[- ]not)|unrout(?:e)?able|un-?routable|not our customer|no (?:mailbox|user|account|recipient)s? (?:here|found|by that name|with that)|nobody (?:here )?(?:by|with) (?:that|this) name|user doesn['’]t|"
+    r"not listed in|wasn['’]t found|couldn['’]t be found|was not found|not found in|address (?:is |was )?(?:wrong|incorrect|misspelled|mistyped)|wrong (?:address|e-?mail)|no (?:valid|final) (?:recipient|e-?mail delivery)|does not have a final|did not (?:exactly )?match|no matches|unable to (?:locate|find|verify)|cannot (?:find|locate)|could not (?:find|locate|be (?:found|located|resolved))|"
+    r"failed permanently|permanent(?:ly)? (?:delivery )?(?:error|fail|fatal|reject)|fatal error|no longer (?:valid|active|works?|employed|accept|in (?:use|service)|exists?|available|monitored)|not (?:deliverable|recogni[sz]ed|local)|bounced by|hop count|over hop|too many hops|mail(?:ing)? loop|loops? back|looping|not been collected|undeliverable to|did not reach the following|"
+    r"delivery to the following recipients? failed|(?:returned|failed) because the (?:address|recipient|user)|unreachable (?:address|recipient)|null ?mx|does not accept (?:e-?)?mail|"
+    r"unbekannt|existiert nicht|existieren nicht|nicht (?:gefunden|bekannt|vorhanden|existent)|ungültige (?:e-?mail|adresse|empfänger)|kein (?:benutzer|postfach|empfänger)|gibt es nicht|deaktiviert|gesperrt|n['’]existe pas|inexistant|inconnue?\b|introuvable|adresse (?:\S{1,80} )?(?:est )?(?:invalide|erronée|incorrecte)|désactivé|n['’]a pas (?:été|pu être) trouvé|"
+    r"no existe|desconocid|inexistente|no (?:se )?(?:ha |pudo |puede )?(?:sido )?encontr|no válid|inválid|desactivad|non esiste|sconosciut|non (?:è stato |valido|trovat)|inesistente|disattivat|bestaat niet|onbekend|niet gevonden|ongeldig|não (?:existe|foi encontrad|encontrad)|desconhecid|nie istnieje|nieznan|не существует|не найден|неизвестн|несуществ|заблокирован|"
+    r"neexistuje|nem létezik|ismeretlen|finns inte|okänd|findes ikke|ukendt|finnes ikke|ei ole olemassa|tuntematon|bulunamadı|mevcut değil|δεν υπάρχει|不存在|无此用户|找不到|地址(?:错误|有误)|無此|存在しま|見つかりません|宛先不明|無効|アドレスに誤り|該当(?:する)?(?:ユーザ|アドレス)|该用户|존재하지 않|없는 (?:사용자|메일)|찾을 수 없",
     re.IGNORECASE,
 )
 SOFT = re.compile(
-    r"temporar|try again|retry|will (?:keep|continue|be) (?:on )?(?:try|retri)|still (?:being )?(?:try|retri)|delay|deferred|greylist|"
-    r"timed? ?out|timeout|connection refused|could not connect|not be reached|too (?:many|busy)|vorübergehend|noch nicht zugestellt|"
-    r"verzögert|temporaire|différé|temporal|in ritardo|vertraagd",
+    r"temporar|try again|retry|will (?:keep|continue|be) (?:on )?(?:try|retri)|still (?:being )?(?:try|retri)|delay|deferred|greylist|graylist|postponed|timed? ?out|timeout|connection (?:was )?(?:refused|reset|dropped|lost|closed)|could(?: not|n['’]t) (?:be )?(?:connect|establish|reach)|not be reached|unable to (?:connect|contact|establish|deliver .{0,60}within)|"
+    r"too (?:many|busy)|(?:not|isn['’]t|wasn['’]t) respond|no (?:answer|response) from|unreachable|not reachable|server (?:unavailable|busy)|in the queue too long|(?:giving|given|gave) up|time (?:limit )?expired|expired|maximum[- ]time|rate limit|throttl|network (?:problem|error|is unreachable)|resources|service (?:not available|unavailable)|"
+    r"vorübergehend|zeitüberschreitung|nicht erreichbar|noch nicht zugestellt|verzögert|temporair|différé|délai|injoignable|temporal|tiempo de espera|in ritardo|scadut|tijdelijk|vertraagd|temporári|tymczasow|временн|稍后|超时|暂时|一時的|タイムアウト|일시적",
     re.IGNORECASE,
 )
 DELAYED = re.compile(
-    r"(?:you )?do not need to resend|need not resend|no action is required|will (?:keep|continue) (?:on )?(?:trying|to be retried|to try|retry)"
-    r"|still (?:being )?(?:trying|retried|queued)|warning(?: message)? only|this is (?:only )?a warning|delivery (?:is|has been) delayed|"
-    r"has not (?:yet )?been delivered|not yet been delivered|delayed 24|delay(?:ed)? (?:mail|notification|\(warning)|noch nicht",
+    r"do not need to resend|need not resend|do not resend|don['’]t (?:need to )?resend|no action is required|(?:will|still) (?:keep|continue|be|being) (?:on )?(?:trying|to be retried|to try|to retry|retried|to attempt|attempting|queued|made for)|attempts? will continue|we(?:'ll| will) (?:keep|continue) |"
+    r"warning(?: message)? only|this is (?:only )?a warning|advisory-only|delivery (?:\S{1,80} )?(?:is|has been) (?:delayed|postponed|temporarily)|has been (?:postponed|delayed)|has not (?:yet been delivered|been delivered (?:yet|after|for|within))|hasn['’]t been delivered yet|not yet been delivered|delayed \d+|delay(?:ed)? (?:mail|notification|\(warning)|\(delay(?:ed)?\)|"
+    r"delivery incomplete|gmail will (?:re)?try|noch nicht (?:zugestellt|ausgeliefert|übermittelt)|wird weiterhin versucht|zustellung verzögert|verzögert(?:e zustellung)?|remise (?:est )?différée|(?:est|sera) retard|nouvelle tentative|pas encore (?:été )?(?:remis|distribu)|se (?:ha )?retras|se seguirá intentando|reintentar|aún no se ha|consegna ritardata|in ritardo|"
+    r"non è ancora stat|vertraagd|nog niet (?:afgeleverd|bezorgd)|atrasad|ainda não foi entregue|tentaremos|opóźnion|försenad|forsinket|viivästy|задержан|отложен|ещё не доставлен|延迟|尚未送达|遅延|まだ配信|지연",
     re.IGNORECASE,
 )
 FAILURE_SUBJECT = re.compile(
-    r"undeliver|unzustellbar|deliver(?:y|ed)?(?: status| notification|\s*\(?failure| failed| problem| has failed| error| incomplete)|"
-    r"returned mail|mail (?:delivery )?(?:failed|failure|error|system error|returned)|failure notice|delivery failure|failed delivery|"
-    r"delivery report|non[- ]?(?:remis|delivery|deliverable)|nicht zugestellt|zustell(?:ung|fehler)|rücksendung|échec de (?:la )?"
-    r"(?:remise|livraison)|non distribu|mensaje no entregado|no se (?:ha )?(?:pudo|podido) entregar|devuelto|mancata consegna|"
-    r"messaggio non recapitat|onbestelbaar|niet bezorgd|não (?:foi )?(?:entregue|entrega)|falha na entrega|niedostarczon|退信|系统退信|"
-    r"送信エラー|配信(?:不能|エラー)|message (?:not delivered|status - undeliverable|delayed|undeliverable)|can(?:not|'t) (?:be )?deliver|"
-    r"warning: (?:could not send|message)|rejected mail|bounced mail|user unknown|nondeliverable|permanent (?:delivery )?fail|"
-    r"postmaster notify|mail could not be delivered|recipient (?:unknown|rejected)",
+    r"undeliver|unzustellbar|deliver(?:y|ed|ing)?(?: of \S{1,90})?(?: status| notification|\s*\(?fail| has failed| problem| error| incomplete| delay| warning| unsuccess| report| reject)|(?:returned|rejected|bounced|blocked|nondeliver\w{1,8}|non-?deliver\w{1,8}|undelivered|failed|delayed) (?:e-?)?mail|"
+    r"mail (?:could not be delivered|not delivered|(?:delivery )?(?:failed|failure|fail|error|errors|system error|returned|problem|rejected|subsystem|delayed))|failure notice|failure delivery|processing error|failed delivery|automatically rejected|message you sent blocked|\bNDN\b|\bNDR\b|nameserver error report|could not (?:be )?(?:deliver|send)|"
+    r"non[- ]?(?:remis|delivery|deliverable|recapit)|nicht (?:zugestellt|zustellbar|übermittelt|ausgeliefert)|zustell(?:ung(?!sbest)|fehler)|rücksendung|unzustellbarkeit|échec (?:de|d['’])? ?(?:la |l['’])?(?:remise|livraison|envoi|distribution|notification)|non distribu|non délivr|notification d['’]échec|"
+    r"mensaje no entregado|no se (?:ha )?(?:pudo|podido|puede) entregar|no entregad|error (?:de|en la) entrega|(?:correo|mensaje) devuelto|entrega fallida|fallo (?:de|en la) entrega|mancat[ao] (?:consegna|recapito)|messaggio non (?:recapitat|consegnat)|impossibile (?:recapitare|consegnare)|errore (?:di|nella) consegna|"
+    r"onbestelbaar|niet (?:bezorgd|afgeleverd|bezorgbaar)|bezorging(?:sfout| mislukt)|não (?:foi )?(?:entreg|entrega)|falha (?:na|de) (?:entrega|envio)|devolvid|não entregue|niedostarczon|nie dostarczono|zwrot (?:wiadomości|poczty)|nedoručiteln|nedoručen|nelze doručit|kézbesíthetetlen|sikertelen kézbesítés|"
+    r"kunde inte levereras|kan ikke leveres|ikke leveret|kunne ikke leveres|ei voitu toimittaa|toimitus epäonnistui|teslim edilemedi|iletilemedi|недоставлен|не доставлен|ошибка доставки|не удалось доставить|αδυναμία παράδοσης|退信|退件|无法(?:投递|送达|发送)|投递失败|发送失败|無法(?:傳送|投遞)|"
+    r"送信エラー|配信(?:不能|エラー|失敗)|宛先不明|送信できません|전송 ?실패|반송|전달 실패|message (?:not delivered|status - undeliverable|delayed|undeliverable|rejected|could not)|can(?:not|['’]t) (?:be )?deliver|couldn['’]t be delivered|delivery (?:to \S{1,90} )?(?:failed|has been delayed|delayed)|"
+    r"warning: (?:could not send|message)|user unknown|permanent (?:delivery )?(?:fail|error)|postmaster notify|recipient (?:unknown|rejected)|did not reach|wasn['’]t delivered|was not delivered|failed mail",
+    re.IGNORECASE,
+)
+TOLD = re.compile(
+    r"(?:could|can|was|were|has|have|did|is)(?: not|n['’]t| NOT)(?: been)?(?: be)? (?:deliver|sent|reach|transmitted|processed)|cannot be deliver|unable to (?:be )?deliver|not delivered|undeliver|deliver(?:y|ing)\b.{0,60}\b(?:fail|error|problem|delay|postpone|unsuccess)|failed (?:to deliver|recipient|address)|(?:following|these) (?:recipient|address|user)|"
+    r"(?:not|n['’]t) able to deliver|has been returned|returned (?:to (?:the )?sender|because|mail)|did not reach|not reach the following|delivery (?:to|of|attempts?|status|for) |message (?:was|has been) (?:automatically )?(?:rejected|blocked|returned|refused)|mail system|sorry to (?:have to )?inform|session transcript|transcript of session|zugestellt|zustell|nicht (?:ausgeliefert|übermittelt)|"
+    r"pas (?:pu être|été) (?:remis|délivr|distribu|transmis|livr)|p(?:u|û) [eê]tre d[eé]livr|impossible de (?:remettre|distribuer|livrer)|n['’]a pas pu|no (?:se )?(?:ha |pudo |puede |ha podido )?(?:ser |sido )?entreg|non (?:è stato|può essere|ha potuto|è possibile) (?:\w{1,20} )?(?:recapit|consegn)|recapitat|kon(?:den)? niet worden (?:afgeleverd|bezorgd)|"
+    r"niet (?:afgeleverd|bezorgd)|não (?:pôde|foi|pode) (?:ser )?entreg|nie (?:może|mogła|została?) (?:być |zostać )?dostarcz|не (?:может быть|был[ао]?|удалось) доставл|не доставлен|退回|退信|无法(?:发送|投递|送达)|投递|送信できません|配信できません|届けできません|送達|전송(?:되지|에 실패|하지)|반송",
     re.IGNORECASE,
 )
 DAEMON = re.compile(
-    r"(?i)^(?:mailer[-_.]?daemon|mail\.delivery\.system|postmaster|mail[-_.]?daemon|mailerdaemon|mmdf|mail-delivery|maildelivery|mail\.delivery|"
-    r"bounces?|double-?bounce|mdaemon|mailadmin|auto-?bounce|microsoftexchange[0-9a-f]*|mail-?system|delivery|postmast)(?:[+_-].*)?@"
+    r"(?i)^(?:mailer[-_.]?dae?mon|mail\.delivery\.system|post-?master|mail[-_.]?daemon|mailerdaemon|mmdf|mail-?delivery|mail\.delivery|mail-?server|smtp-?gateway|noreply-?ndr|ndr|"
+    r"bounces?|double-?bounce|mdaemon|mail-?admin|auto-?bounce|microsoftexchange[0-9a-f]*|mail-?system|delivery|delivery-?(?:status|failure|notification)s?|postmast|mail-?router|mailrelay|mailsweeper|interscan|listserv|majordomo|listproc|root|uucp|daemon|system|postmaster\\)(?:[+_-].{0,200})?@"
 )
-
-REPLY_SUBJECT = re.compile(r"\s*(?:re|aw|sv|antw|odp|rif|res|ref)\s*:", re.IGNORECASE)
+MACHINE = re.compile(
+    r"(?i)gateway|anti-?virus|antispam|mail-?scan|filter|server|no-?reply|do-?not-?reply|daemon|system|mta\b|\bsmtp|exchange|spi-|secur|quarantine|administrator"
+)
+REPLY_SUBJECT = re.compile(
+    r"\s*(?:re|r|aw|antw|sv|vs|odp|rif|res|ref|ynt|回复|答复|fw|fwd|wg|tr|rv|enc|i|doorst|vb|pd|vl|转发|転送)\s*(?:\[\d{1,3}\])?\s*[:：]",
+    re.IGNORECASE,
+)

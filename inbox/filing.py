@@ -67,6 +67,7 @@ def file_message(connection: Connection, found: Judgement, policy: FilingPolicy,
         return_on=found.return_on,
         received_at=found.received_at,
         trusted_stop=found.trusted_stop,
+        notice=found.notice,
     )
     if match.sent is not None:
         found = replace(found, announce=True)  # whatever its date: it answers a letter of ours

@@ -51,5 +51,6 @@ class Judgement:
     bounce: BounceKind | None = None
     failed_recipients: tuple[str, ...] = ()
     trusted_stop: bool = False
+    notice: bool = False  #: a machine's notice that calls for nothing
     ours: bool = False  #: seen in Sent, or written by one of our own people
     passed_on: bool = False  #: one of our people passes on a mail: no answer to anybody outside

@@ -35,12 +35,15 @@ def decide_actions(
     return_on: date | None = None,
     received_at: datetime,
     trusted_stop: bool = False,
+    notice: bool = False,
 ) -> Actions:
-    """Decide what an arrival causes.
+    """Decide what an arrival causes; a machine's `notice` (delivered, read) causes nothing.
 
     `held`: a wish to stop is likely enough to hold everything. `trusted_stop`: the stop proves itself (complaint
     report, one-click token, verified sender) even when the message carries none of our ids.
     """
+    if notice:
+        return Actions()
     actions = _by_label(label, tags, match, bounce, return_on, received_at, trusted=trusted_stop or match.proven)
     if held and label not in (Label.UNSUBSCRIBE, Label.BOUNCE):
         human = label != Label.OUT_OF_OFFICE  # an automatic reply has no owner, but a person is asked all the same

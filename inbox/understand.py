@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from classifier.model import Classification
-from inbox.automatic import Evidence, find_evidence
+from inbox.automatic import Evidence, answers_invitation, find_evidence
+from inbox.automatic_words import OPT_OUT_TEXT
 from inbox.bounces import BounceReport
 from inbox.dates import return_date
 from inbox.parse import ParsedMail
@@ -33,6 +34,7 @@ class Meaning:
     return_on: date | None = None
     bounce: BounceReport | None = None
     trusted_stop: bool = False  #: the wish to stop proves itself
+    notice: bool = False  #: a machine's notice that calls for nothing
 
 
 def understand(
@@ -49,7 +51,11 @@ def understand(
     said = classify(fresh.text)
     tags = frozenset(evidence.tags) | ({Tag.FORWARDED} if fresh.forwarded else set())
     sent_on = mail.date or received_at
-    if evidence.label is None:
+    invitation = answers_invitation(mail)
+    if evidence.label is None and invitation and (not fresh.text.strip() or said.label == Label.OTHER):
+        tags |= {Tag.MEETING_REQUEST} if invitation[0] == Label.INTERESTED else set()
+        found = Meaning(invitation[0], 1.0, tags, "evidence:calendar", invitation[1], fresh.text, said.language)
+    elif evidence.label is None:
         found = Meaning(said.label, said.confidence, tags | said.tags, "model", said.why, fresh.text, said.language)
         found = replace(found, hold=said.hold)
     else:
@@ -63,9 +69,11 @@ def understand(
 def _by_evidence(evidence: Evidence, said: Classification, tags: frozenset[Tag], text: str) -> Meaning:
     label = evidence.label or Label.OTHER
     name = f"evidence:{evidence.name}"
-    if label == Label.OUT_OF_OFFICE and said.label == Label.UNSUBSCRIBE:
-        why = f"an automatic reply that asks us to stop; {said.why}"
-        return Meaning(said.label, said.confidence, tags | said.tags, name, why, text, said.language, hold=True)
+    stop = OPT_OUT_TEXT.search(" ".join(text[:6_000].split())) if label == Label.OUT_OF_OFFICE else None
+    if stop or (label == Label.OUT_OF_OFFICE and said.label == Label.UNSUBSCRIBE):
+        why = f"an automatic reply that asks us to stop; {stop[0] if stop else said.why}"
+        sure = 1.0 if stop else said.confidence
+        return Meaning(Label.UNSUBSCRIBE, sure, tags | said.tags, name, why, text, said.language, hold=True)
     kept = tags | (said.tags & {Tag.LEFT_COMPANY, Tag.TICKET_ACK} if label == Label.OUT_OF_OFFICE else frozenset())
     return Meaning(
         label=label,
@@ -78,4 +86,5 @@ def _by_evidence(evidence: Evidence, said: Classification, tags: frozenset[Tag],
         hold=label == Label.UNSUBSCRIBE or (label == Label.OUT_OF_OFFICE and said.hold),
         bounce=evidence.bounce,
         trusted_stop=label == Label.UNSUBSCRIBE and evidence.name in SELF_PROVING,
+        notice=evidence.notice,
     )

@@ -200,6 +200,7 @@ class JudgeWorker:
             bounce=bounce.kind if bounce else None,
             failed_recipients=tuple(one.address for one in bounce.recipients) if bounce else (),
             trusted_stop=meaning.trusted_stop,
+            notice=meaning.notice,
         )
 
     def _describe(self, row: dict[str, Any], mail: ParsedMail, *, forwarded: bool = False) -> Judgement:

@@ -25,7 +25,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="one JSON object a line
 
 def main() -> None:
     """Run the program; errors become a message on stderr and an exit status."""
-    from postroom import commands_ask, commands_data, commands_ownership, commands_run  # noqa: F401 - each registers its commands
+    # Each module registers its commands.
+    from postroom import commands_ask, commands_classify, commands_data, commands_ownership, commands_run  # noqa: F401
 
     logging.basicConfig(
         level=logging.INFO, format="%(name)s: %(message)s", datefmt="%H:%M:%S",

@@ -1,9 +1,7 @@
-"""Commands that only ask: classify, check, spf, status, threads, explain, sends, report."""
+"""Commands that only ask: check, spf, status, threads, explain, sends, report."""
 
 import asyncio
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,56 +11,7 @@ from postroom.cli import ConfigOption, JsonOption, app
 from postroom.config import find_config
 from postroom.opened import open_all
 from store import contacts, domains, enrollments, mailboxes, messages, notices, schema, sends, threads
-from store.errors import ParseRefused, PermanentError
-
-
-@app.command()
-def classify(files: list[Path], as_json: JsonOption = False) -> None:
-    """Say what messages mean (.eml files, `-` for stdin)."""
-    from classifier.model import load_model
-    from inbox.parse import parse_mail
-    from inbox.understand import understand
-
-    model = load_model()
-    rows: list[dict[str, Any]] = []
-    refused = False
-    for path in files:
-        raw = sys.stdin.buffer.read() if str(path) == "-" else _read(path)
-        try:
-            mail = parse_mail(raw)
-        except ParseRefused as problem:
-            refused = True
-            rows.append({"file": str(path), "label": "other", "confidence": 0.0, "tags": [], "decided_by": "quarantine",
-                         "text": "", "return_on": None, "hold": False, "why": str(problem)})  # fmt: skip
-            continue
-        meaning = understand(mail, model.classify, received_at=mail.date)
-        row: dict[str, Any] = {
-            "file": str(path),
-            "label": meaning.label,
-            "confidence": round(meaning.confidence, 4),
-            "tags": sorted(meaning.tags),
-            "decided_by": meaning.decided_by,
-            "text": meaning.text,
-            "return_on": meaning.return_on,
-            "hold": meaning.hold,
-            "why": meaning.why,
-        }
-        if meaning.bounce is not None:
-            recipients = meaning.bounce.recipients
-            row["recipients"] = [one.address for one in recipients]
-            row["code"] = recipients[0].code if recipients else ""
-            row["kind"] = meaning.bounce.kind
-        rows.append(row)
-    output.print_rows(rows, as_json=as_json, columns=("file", "label", "confidence", "tags", "decided_by", "why"))
-    if refused:
-        raise typer.Exit(1)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise PermanentError(f"{path}: {problem.strerror}") from problem
+from store.errors import PermanentError
 
 
 @app.command()
