@@ -1,7 +1,12 @@
 """When is the absent sender back? A small grammar over seven languages, anchored on the message's Date header.
 
-A date counts only where the words around it speak of the absence: dates of events, office hours, extensions and ticket
-stamps do not. Dotted dates are day-first; a year-less date in the past is next year's.
+One convention for every language: "back on / again from X" is X. "Until X" alone is X, the day they are expected
+again. "Until X inclusive", "through X", "t/m X" and the end of a range mean the day after X, be it a Saturday: nobody who
+counts sending days is misled by it. A Dutch range with plain "tot X" ends before X.
+What says "back" beats what says "until", and that beats a range.
+
+A date counts only where the words of its sentence speak of the absence: dates of events, office hours, extensions and
+ticket stamps do not. Dotted dates are day-first; a year-less date in the past is next year's.
 """
 
 import re
@@ -9,85 +14,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from inbox.date_words import (
+    ABSENT,
+    BACK_AFTER,
+    CONTEXT,
+    DATE,
+    DAY,
+    FROM,
+    GONE,
+    INCLUSIVE,
+    JOIN,
+    MONTH,
+    NOT_ABSENCE,
+    NUMBER,
+    RANGE_START,
+    RELATIVE,
+    TODAY_AND,
+)
+
 LONGEST = 4_000
 FARTHEST = timedelta(days=500)
-_MONTHS = {
-    1: "january jan januar jänner jän janvier janv enero ene gennaio gen januari janeiro",
-    2: "february feb februar feber février févr fevrier febrero febbraio febbr februari fevereiro fev",
-    3: "march mar märz maerz mrz mars marzo maart mrt março marco",
-    4: "april apr avril avr abril abr aprile",
-    5: "may mai mayo maggio mag mei maio",
-    6: "june jun juni juin junio giugno giu junho",
-    7: "july jul juli juillet juil julio luglio lug julho",
-    8: "august aug août aout agosto ago augustus",
-    9: "september sep sept septembre septiembre settembre set setembro",
-    10: "october oct oktober okt octobre octubre ottobre ott outubro out",
-    11: "november nov novembre noviembre novembro",
-    12: "december dec dezember dez décembre déc decembre diciembre dic dicembre dezembro",
-}
-_MONTH = {name: number for number, names in _MONTHS.items() for name in names.split()}
-_DAYS = {
-    0: "monday mon montag lundi lunes lunedì lunedi maandag segunda-feira segunda",
-    1: "tuesday tue dienstag mardi martes martedì martedi dinsdag terça-feira terça",
-    2: "wednesday wed mittwoch mercredi miércoles miercoles mercoledì mercoledi woensdag quarta-feira quarta",
-    3: "thursday thu donnerstag jeudi jueves giovedì giovedi donderdag quinta-feira quinta",
-    4: "friday fri freitag vendredi viernes venerdì venerdi vrijdag sexta-feira sexta",
-    5: "saturday sat samstag sonnabend samedi sábado sabado sabato zaterdag",
-    6: "sunday sun sonntag dimanche domingo domenica zondag",
-}
-_DAY = {name: number for number, names in _DAYS.items() for name in names.split()}
-_NUMBERS = {name: number for number, names in {
-    1: "a an one einer einem eine ein une un una uno een één uma um", 2: "two zwei deux dos due twee duas dois",
-    3: "three drei trois tres tre drie três", 4: "four vier quatre cuatro quattro", 6: "six sechs seis sei zes"}.items()
-    for name in names.split()}  # fmt: skip
-_M = "|".join(sorted(map(re.escape, _MONTH), key=len, reverse=True))
-_D = "|".join(sorted(map(re.escape, _DAY), key=len, reverse=True))
-_ORD = r"(?:st|nd|rd|th|er|º|ª|°)?"
-_DATE = re.compile(
-    rf"(?P<iso>\b(?P<iy>20\d\d)-(?P<im>\d\d)-(?P<id>\d\d)\b)"
-    rf"|(?P<dot>(?<![\d.])(?P<dd>\d{{1,2}})\.\s?(?P<dm>\d{{1,2}})\.(?:\s?(?P<dy>20\d\d|\d\d)(?!\d))?)"
-    rf"|(?P<slash>(?<![\d/])(?P<sa>\d{{1,2}})[/-](?P<sb>\d{{1,2}})(?:[/-](?P<sy>20\d\d|\d\d))?(?![\d/]))"
-    rf"|(?P<word>(?<!\d)(?P<wd>\d{{1,2}}){_ORD}\.?\s+(?:of\s+|de\s+|d'|di\s+)?(?P<wm>{_M})\b\.?(?:,?\s+(?:de\s+|del\s+)?(?P<wy>20\d\d))?)"
-    rf"|(?P<us>\b(?P<um>{_M})\b\.?\s+(?:the\s+)?(?P<ud>\d{{1,2}}){_ORD}(?!\d)(?:,?\s+(?P<uy>20\d\d))?)"
-    rf"|(?P<bare>\bthe\s+(?P<bd>\d{{1,2}})(?:st|nd|rd|th)\b)",
-    re.IGNORECASE,
-)
-_BACK = (
-    r"back|return(?:ing)?|available again|in the office again|resume|wieder|zurück|zurueck|erreichbar (?:bin ich )?(?:wieder )?ab|retour|"
-    r"de retour|reviens|rentre|reprends?|joignable|vuelvo|vuelta|regreso|regresar|reincorpor|disponible|rientr|torno|ritorn|sarò (?:di nuovo|in ufficio)|"
-    r"terug|weer (?:aanwezig|bereikbaar|beschikbaar)|volto|voltar|regress|retorn|de volta|novamente"
-)
-_UNTIL = (
-    r"until|till|til|through|thru|bis|jusqu|hasta|fino|sino|tot|até|ate|up to|to and including|t/m|bis zum|up until"
-)
-_CONTEXT = re.compile(rf"(?P<back>\b(?:{_BACK}))|(?P<until>\b(?:{_UNTIL}))", re.IGNORECASE)
-_INCLUSIVE = re.compile(
-    r"through|thru|inclusi|einschlie|einschl\.|inkl|inclus|compris|incluido|incluso|compreso|tot en met|t/m|to and including|inclusive",
-    re.IGNORECASE,
-)
-_NOT_ABSENCE = re.compile(
-    r"(?:event|webinar|conference|fair|messe|summit|trade show|salon|feria|fiera|beurs|feira|seminar|workshop|price|preis|prix|precio|offer|angebot|"
-    r"ticket|case|ref|version|hours|sprechzeiten|öffnungszeiten|opening|horaires|horario|orari|tel|phone|ext|telefon|durchwahl|fax|founded|since|seit|"
-    r"received on|deadline|invoice|rechnung|facture)\W+(?:\w+\W+){0,5}$",
-    re.IGNORECASE,
-)
-_RELATIVE = re.compile(
-    rf"(?P<inw>\b(?:in|dans|en|tra|fra|over|dentro de|em|binnen)\s+(?P<n>\d{{1,2}}|{'|'.join(_NUMBERS)})\s+(?P<unit>days?|tage[n]?|jours?|días?|dias?|giorni|dagen|weeks?|wochen?|semaines?|semanas?|settiman[ae]|weken|week))"
-    r"|(?P<nextw>\b(?:next week|nächste[rn]? woche|kommende[rn]? woche|la semaine prochaine|la próxima semana|la proxima semana|la prossima settimana|volgende week|na próxima semana|próxima semana))"
-    r"|(?P<tomorrow>\b(?:tomorrow|morgen|demain|mañana|domani|amanhã)\b)"
-    rf"|(?P<wday>\b(?:on |am |ab |le |el |il |op |na |this |next |kommenden |nächsten |coming |volgende |prochain |próximo |a partir de |since )?(?P<day>{_D})\b)",
-    re.IGNORECASE,
-)
-_GONE = re.compile(
-    r"no longer (?:with|at|employed|work|part)|has left the|have left the|nicht mehr (?:für|bei|im unternehmen|beschäftigt|tätig)|ausgeschieden|ne travaille plus|a quitté|"
-    r"ya no trabaja|non lavora più|niet meer werkzaam|werkt niet (?:meer|langer)|não trabalha mais|já não trabalha",
-    re.IGNORECASE,
-)
-_ABSENT = re.compile(
-    r"away|out of|absen|abwesend|nicht (?:im|erreichbar|da)|urlaub|vacation|holiday|leave|congé|vacaciones|ferie|fuori|afwezig|vakantie|férias|ausente|fora|vacances|off(?:ice)? from|closed|geschlossen",
-    re.IGNORECASE,
-)
-_US_ORDER = ("en",)
+_BOUNDARY = re.compile(r"[!?;](?=\s|$)|(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s+[A-ZÀ-Þ¿¡(])|\n\s*\n|\s[|/]\s|\n[-*•]\s")
+_MONTH_NEXT = re.compile(r"\.\s+(?:" + "|".join(map(re.escape, MONTH)) + r")\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +43,7 @@ class ReturnDate:
     """The day somebody is back."""
 
     on: date | None
-    ambiguous: bool = False  #: a slash date that reads in two ways
+    ambiguous: bool = False  #: a slash date that reads in two ways, or a month without a day
     open_ended: bool = False  #: will not come back
 
 
@@ -105,86 +53,150 @@ class _Seen:
     end: int
     on: date
     ambiguous: bool
+    ranged: bool = False  #: the end of a range such as `3-7 May`
+    whole_month: bool = False  #: `end of May`
 
 
 def return_date(text: str, sent_on: date, language: str | None = None) -> ReturnDate:
-    """Return the day the sender is back: "until 4 May" is 4 May, "until 4 May inclusive" and a range's end the day after."""
+    """Return the day the sender is back, by the convention of this module."""
     body = text[:LONGEST]
-    if _GONE.search(body):
+    if GONE.search(body):
         return ReturnDate(None, open_ended=True)
     dates = list(_dates(body, sent_on, language))
     best: tuple[int, _Seen, date] | None = None
     for index, seen in enumerate(dates):
-        found = _judge(body, dates, index)
-        if found is not None and (best is None or found[0] > best[0]):
+        found = _judge(body, dates, index, sent_on)
+        if found is None or not sent_on - timedelta(days=1) <= found[1] <= sent_on + FARTHEST:
+            continue
+        later_range = best is not None and found[0] == best[0] == 2 and found[1] > best[2]
+        if best is None or found[0] > best[0] or later_range:
             best = (found[0], seen, found[1])
-    if best is not None and sent_on - timedelta(days=1) <= best[2] <= sent_on + FARTHEST:
+    relative = _relative(body, sent_on)
+    if best is not None and (relative is None or best[0] >= relative[0]):
         return ReturnDate(best[2], best[1].ambiguous)
-    return ReturnDate(_relative(body, sent_on))
+    return ReturnDate(relative[1] if relative else None)
 
 
-def _judge(body: str, dates: list[_Seen], index: int) -> tuple[int, date] | None:
+def _sentence(body: str, start: int, end: int) -> tuple[str, str]:
+    """Return what stands before and after a date in its own sentence."""
+    begin = 0
+    for found in _BOUNDARY.finditer(body, max(0, start - 160), start):
+        if not (body[found.start()] == "." and _MONTH_NEXT.match(body, found.start())):
+            begin = found.end()
+    stop = _BOUNDARY.search(body, end, min(len(body), end + 120))
+    return body[max(begin, start - 160) : start], body[end : stop.start() if stop else end + 120]
+
+
+def _judge(body: str, dates: list[_Seen], index: int, sent_on: date) -> tuple[int, date] | None:
     """Return (how sure, day back) for a date, None when its words do not speak of an absence."""
     seen = dates[index]
-    before = body[max(0, seen.start - 70) : seen.start]
-    sentence = re.split(r"[.!?]\s|\n\n", before)[-1]
-    after = re.split(r"[.!?]\s|\n", body[seen.end : seen.end + 45])[0]
-    if _NOT_ABSENCE.search(sentence):
-        return None
-    marks = list(_CONTEXT.finditer(sentence))
-    inclusive = bool(_INCLUSIVE.search(sentence[-30:]) or _INCLUSIVE.search(after[:30]))
-    previous = dates[index - 1] if index and seen.start - dates[index - 1].end <= 25 else None
-    joins = previous and re.search(
-        r"(?:\bto\b|\band\b|-|–|bis|au|al|tot|until|till|through|hasta|até|ate|\ba\b|\be\b|und|et|y|en)",
-        body[previous.end : seen.start],
-        re.I,
-    )
-    if previous and joins and not (marks and marks[-1]["back"]):
-        return 2, seen.on + timedelta(days=1)  # a range: back the day after its end
-    if (
-        index + 1 < len(dates)
-        and dates[index + 1].start - seen.end <= 25
-        and not re.search(r"[.!?\n]", body[seen.end : dates[index + 1].start])
-    ):
+    before, after = _sentence(body, seen.start, seen.end)
+    earlier = [one for one in dates[:index] if one.start >= seen.start - len(before)]
+    near = body[earlier[-1].end : seen.start] if earlier else before
+    following = dates[index + 1] if index + 1 < len(dates) else None
+    tail = after[: following.start - seen.end] if following else after
+    joined = bool(earlier) and bool(JOIN.match(near))
+    marks = list(CONTEXT.finditer(near))
+    if following and JOIN.match(body[seen.end : following.start]) and not (marks and marks[-1]["back"]):
         return None  # the beginning of a range
-    if marks:
-        if marks[-1]["back"]:
-            return 4, seen.on
-        return 3, seen.on + timedelta(days=inclusive)
-    if re.search(rf"\b(?:{_BACK})", after, re.IGNORECASE):
-        return 3, seen.on
-    if re.search(
-        r"\b(?:ab|from|as of|à partir du|a partir del?|dal|vanaf|desde)\b[^,;]{0,25}$", sentence, re.I
-    ) and not _ABSENT.search(sentence):
-        return 1, seen.on
+    if NOT_ABSENCE.search(near) and not (marks and marks[-1].start() > len(near) - 40 and marks[-1]["back"]):
+        return None
+    inclusive = bool(INCLUSIVE.search(near[-35:]) or INCLUSIVE.search(after[:25]))
+    after_end = seen.on if seen.whole_month else seen.on + timedelta(days=1)
+    ranged = seen.ranged or joined
+    if marks and marks[-1]["back"] and not ranged:
+        return 5, seen.on
+    if not ranged and seen.on > sent_on and FROM.search(near) and not ABSENT.search(near):
+        return 4, seen.on
+    if not ranged and not marks and BACK_AFTER.search(tail[:45]):
+        return 4, seen.on
+    if marks and not ranged:
+        return 3, after_end if inclusive or seen.whole_month else seen.on
+    if ranged:
+        return 2, seen.on if re.search(r"\btot\s?(?:\w{5,9}\s)?$", near, re.IGNORECASE) else after_end
     return None
 
 
 def _dates(body: str, sent_on: date, language: str | None) -> Iterator[_Seen]:
-    for found in _DATE.finditer(body):
+    anchor = sent_on  # a bare "the 20th" after "until 19 October" is of that month
+    for found in DATE.finditer(body):
         got = found.groupdict()
         ambiguous = False
+        year: str | None = None
+        start, end = found.start(), found.end() - (found[0].endswith(".") and not got["dot"])
         if got["iso"]:
             day, month, year = got["id"], int(got["im"]), got["iy"]
         elif got["dot"]:
             day, month, year = got["dd"], int(got["dm"]), got["dy"]
         elif got["slash"]:
-            first, second = int(got["sa"]), int(got["sb"])
-            us = language in _US_ORDER and first <= 12
-            ambiguous = first <= 12 and second <= 12 and first != second and language in (*_US_ORDER, None)
-            day, month = (str(second), first) if us and second > 12 else (str(first), second)
-            year = got["sy"]
+            (day, month), year = _slash(int(got["sa"]), int(got["sb"]), body, language), got["sy"]
+            both = int(got["sa"]) <= 12 and int(got["sb"]) <= 12 and got["sa"].lstrip("0") != got["sb"].lstrip("0")
+            ambiguous = both and language in ("en", None)
+            if ambiguous:
+                day, month = _nearest(day, month, year, sent_on)
         elif got["word"]:
-            day, month, year = got["wd"], _MONTH[got["wm"].lower()], got["wy"]
+            day, month, year = "1" if not got["wd"].isdigit() else got["wd"], MONTH[got["wm"].lower()], got["wy"]
         elif got["us"]:
-            day, month, year = got["ud"], _MONTH[got["um"].lower()], got["uy"]
+            day, month, year = got["ud"], MONTH[got["um"].lower()], got["uy"]
+        elif got["ends"]:
+            month = MONTH[got["em"].lower()] % 12 + 1
+            day, year = "1", str(int(got["ey"]) + (month == 1)) if got["ey"] else None
+        elif got["my"]:
+            day, month, year = "1", MONTH[got["mm"].lower()], got["mmy"]
         else:
-            number = int(got["bd"])
-            month = sent_on.month if number >= sent_on.day else sent_on.month % 12 + 1
-            day, year = got["bd"], None
+            day = got["nd"] or got["bd"]
+            start = found.start("nday") if got["named"] else found.start("bd")
+            on = _next_with(int(day), got["nday"], max(sent_on, anchor - timedelta(days=3)))
+            if on is not None:
+                yield _Seen(start, end, on, False, _is_range(body, start))
+            continue
         on = _make(int(day), month, year, sent_on)
         if on is not None:
-            yield _Seen(found.start(), found.end(), on, ambiguous)
+            anchor = max(anchor, on) if on <= sent_on + FARTHEST else anchor
+            vague = bool(got["ends"] or got["my"])
+            yield _Seen(start, end, on, ambiguous or vague, _is_range(body, start), whole_month=bool(got["ends"]))
+
+
+def _is_range(body: str, start: int) -> bool:
+    """Tell whether a bare number and a joining word stand before a date: `3 to 7 May`, `vom 3. bis 7. Mai`."""
+    found = RANGE_START.search(body[max(0, start - 35) : start])
+    return found is not None and 1 <= int(found["day"]) <= 31
+
+
+def _slash(first: int, second: int, body: str, language: str | None) -> tuple[str, int]:
+    """Return (day, month): day-first unless the numbers or other slash dates of an English text say otherwise."""
+    if language == "en" and first <= 12:
+        others = re.findall(r"(?<![\d/])(\d{1,2})/(\d{1,2})(?![\d/])", body)
+        if second > 12 or any(int(two) > 12 and int(one) <= 12 for one, two in others):
+            return str(second), first
+    return str(first), second
+
+
+def _nearest(day: str, month: int, year: str | None, sent_on: date) -> tuple[str, int]:
+    """Return the reading of an ambiguous slash date that comes first after the message."""
+    readings = [
+        (_make(int(day), month, year, sent_on), day, month),
+        (_make(month, int(day), year, sent_on), str(month), int(day)),
+    ]
+    ahead = sorted((on, day, month) for on, day, month in readings if on is not None and on >= sent_on)
+    return (ahead[0][1], ahead[0][2]) if ahead else (day, month)
+
+
+def _next_with(day: int, weekday: str | None, sent_on: date) -> date | None:
+    """Return the next date from `sent_on` with this day of the month; with a weekday, the next on which both agree (within a year)."""
+    candidates = []
+    for step in range(13):
+        month = (sent_on.month - 1 + step) % 12 + 1
+        try:
+            on = date(sent_on.year + (sent_on.month - 1 + step) // 12, month, day)
+        except ValueError:
+            continue
+        if on >= sent_on:
+            candidates.append(on)
+    if weekday:
+        agreeing = [on for on in candidates[:3] if on.weekday() == DAY[weekday.lower()]]
+        return agreeing[0] if agreeing else None
+    return candidates[0] if candidates else None
 
 
 def _make(day: int, month: int, year: str | None, sent_on: date) -> date | None:
@@ -198,20 +210,41 @@ def _make(day: int, month: int, year: str | None, sent_on: date) -> date | None:
         return None
 
 
-def _relative(body: str, sent_on: date) -> date | None:
-    for found in _RELATIVE.finditer(body):
-        sentence = re.split(r"[.!?]\s|\n", body[max(0, found.start() - 70) : found.start()])[-1]
-        after = re.split(r"[.!?]\s|\n", body[found.end() : found.end() + 40])[0]
-        if not (_CONTEXT.search(sentence) or re.search(rf"\b(?:{_BACK})", after, re.IGNORECASE)):
+def _relative(body: str, sent_on: date) -> tuple[int, date] | None:
+    """Return (how sure, day back) from words such as `next week`, `Monday`, `tomorrow`, `in two weeks`."""
+    best: tuple[int, date] | None = None
+    for found in RELATIVE.finditer(body):
+        before, after = _sentence(body, found.start(), found.end())
+        if re.match(r"(?:,? (?:the |dem |den |le |el |il |dia )?\d|s\b)", after):
             continue
-        if found["inw"]:
-            number = int(found["n"]) if found["n"].isdigit() else _NUMBERS[found["n"].lower()]
-            week = re.match(r"w|semain|seman|settim", found["unit"], re.IGNORECASE)
-            return sent_on + timedelta(days=number * (7 if week else 1))
-        if found["nextw"]:
-            return sent_on + timedelta(days=7 - sent_on.weekday())
-        if found["tomorrow"]:
-            return sent_on + timedelta(days=1)
-        ahead = (_DAY[found["day"].lower()] - sent_on.weekday()) % 7
-        return sent_on + timedelta(days=ahead or 7)
-    return None
+        marks = list(CONTEXT.finditer(before))
+        back = bool(marks and marks[-1]["back"]) or bool(BACK_AFTER.search(after[:40]))
+        until = bool(marks) and not back
+        bare = found["tomorrow"] or found["overmorrow"]
+        if not (back or until) and not (FROM.search(before) or bare):
+            continue
+        if NOT_ABSENCE.search(before) and not back:
+            continue
+        on = _relative_day(found, sent_on) + timedelta(days=bool(TODAY_AND.search(before)))
+        inclusive = INCLUSIVE.search(before[-30:]) or INCLUSIVE.search(after[:25])
+        score = 4 if back else 3 if until else 1
+        if best is None or score > best[0]:
+            best = (score, on + timedelta(days=1) if until and inclusive else on)
+    return best
+
+
+def _relative_day(found: re.Match[str], sent_on: date) -> date:
+    if found["inw"]:
+        number = int(found["n"]) if found["n"].isdigit() else NUMBER[found["n"].lower()]
+        week = re.match(r"w|semain|seman|settim", found["unit"], re.IGNORECASE)
+        return sent_on + timedelta(days=number * (7 if week else 1))
+    monday = sent_on + timedelta(days=7 - sent_on.weekday())
+    if found["weekday"]:
+        return monday + timedelta(days=DAY[found["nwd"].lower()])
+    if found["nextw"]:
+        return monday
+    if found["tomorrow"] or found["overmorrow"]:
+        return sent_on + timedelta(days=1 if found["tomorrow"] else 2)
+    name = found["ed"] or found["fd"] or found["day"] or found[0].split()[0]
+    ahead = (DAY[name.lower()] - sent_on.weekday()) % 7 or 7
+    return sent_on + timedelta(days=ahead + (7 if found["eight"] else 0))

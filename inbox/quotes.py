@@ -2,19 +2,34 @@
 
 First what we sent is subtracted line by line, whatever the quoting did to it: our footer speaks of stopping and would
 fool any model. Then the structure: attribution lines, header blocks, rules, `>` lines, signatures, disclaimers. An
-inline answer between quoted lines stays.
+inline answer between quoted lines stays. Each line is looked at a fixed number of times.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inbox.quote_words import ATTRIBUTION, DISCLAIMER, FORWARD, HEADER_BLOCK, MOBILE, RULE, SIGNATURE
+from inbox.quote_words import (
+    BANNER,
+    DATED,
+    DISCLAIMER,
+    FORWARD,
+    FROM_LINE,
+    HEADER_LINE,
+    MAIL,
+    MOBILE,
+    RULE,
+    SIGNATURE,
+    STARTS,
+    WROTE,
+)
 
 LONGEST = 60_000  # characters looked at
+LONGEST_LINE = 4_000
 _LEAST = 12  # a shorter line of ours ("Hi Chris,") proves nothing by itself
-_LEADING = re.compile(r"^[\s>|]+")
+_LEADING = re.compile(r"^[\s>|＞]+")
 _WORDS = re.compile(r"\w+")
+_WRAPPED = 55  # a quoted line of this many characters may have lost its end to the next line
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +45,26 @@ class NewText:
 def new_text(body: str, sent_texts: Sequence[str] = ()) -> NewText:
     """Return what the sender added to the conversation; linear in the length of the text."""
     text = body[:LONGEST].replace("\r\n", "\n").replace("\r", "\n")
-    forwarded = bool(FORWARD.search(text))
     own = _line_keys(sent_texts)
-    lines = [line for line in text.split("\n") if not _is_ours(line, own)]
-    subtracted = len(lines) < text.count("\n") + 1
-    rest = "\n".join(lines)
-    cut = _first_cut(rest)
-    above = rest[:cut]
-    below = _below(rest[cut:])
-    quoted = subtracted or cut < len(rest) or any(line.lstrip().startswith(">") for line in lines)
-    parts = [_unquoted(above), below]
-    fresh = "\n".join(part for part in parts if part.strip())
-    inline = bool(below.strip()) and bool(above.strip())
-    fresh = _without_endings(fresh)
+    every = [line[:LONGEST_LINE] for line in text.split("\n")]
+    lines = [line for line in every if not _is_ours(line, own)]
+    cut = next((at for at in range(len(lines)) if _starts_quote(lines, at)), len(lines))
+    above = [line for line in lines[:cut] if not _is_quoted(line)]
+    below = _below(lines[cut:])
+    forwarded = cut < len(lines) and any(FORWARD.match(line) for line in lines[cut : cut + 2])
+    quoted = len(lines) < len(every) or cut < len(lines) or any(map(_is_quoted, lines))
+    marked_above = [at for at, line in enumerate(lines[:cut]) if _is_quoted(line)]
+    inline = bool(below and any(line.strip() for line in above)) or any(
+        line.strip() and not _is_quoted(line) for line in lines[(marked_above or [cut])[0] : cut]
+    )
+    fresh = _without_endings("\n".join(above))
+    if below:
+        fresh = f"{fresh}\n{_without_endings(chr(10).join(below))}"
     return NewText(_tidy(fresh), quoted, forwarded, inline)
+
+
+def _is_quoted(line: str) -> bool:
+    return line.lstrip()[:1] in (">", "＞") or line.startswith("| ")
 
 
 def _line_keys(texts: Iterable[str]) -> frozenset[str]:
@@ -72,32 +93,91 @@ def _is_ours(line: str, own: frozenset[str]) -> bool:
     return bool(pieces) and sum(piece in own for piece in pieces) >= 0.7 * len(pieces)
 
 
-def _first_cut(text: str) -> int:
-    """Return where the quoted message begins; the length of the text when nothing is quoted."""
-    starts = [len(text)]
-    for pattern in (ATTRIBUTION, HEADER_BLOCK, RULE):
-        found = pattern.search(text)
-        if found:
-            starts.append(found.start())
-    return min(starts)
+def _starts_quote(lines: Sequence[str], at: int) -> bool:
+    """Tell whether the quoted message begins at this line."""
+    line = _LEADING.sub("", lines[at]).strip(" \t*")
+    if not line or len(line) > 500:
+        return False
+    if RULE.match(line):
+        return True
+    if FROM_LINE.match(line) and _is_header_block(lines, at):
+        return True
+    return _is_attribution(lines, at, line)
 
 
-def _below(quoted: str) -> str:
-    """Return lines below and between `>` lines after an attribution: inline answers and bottom posting."""
-    lines = quoted.split("\n")
-    marked = [number for number, line in enumerate(lines) if line.lstrip().startswith(">")]
-    if not marked:
-        return ""
-    kept = [line for line in lines[marked[0] :] if not line.lstrip().startswith(">")]
-    return "\n".join(kept)
+def _is_header_block(lines: Sequence[str], at: int) -> bool:
+    """Tell whether at least two more header lines follow `From:`, not counting blank and continued lines."""
+    more = 0
+    for line in lines[at + 1 : at + 12]:
+        bare = _LEADING.sub("", line).strip(" \t")
+        more += bool(HEADER_LINE.match(bare))
+        if more >= 2:
+            return True
+    return more == 1 and bool(MAIL.search(lines[at]) or DATED.search(lines[at + 1]))
 
 
-def _unquoted(text: str) -> str:
-    return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
+def _is_attribution(lines: Sequence[str], at: int, line: str) -> bool:
+    """Tell whether this line, with up to two more, introduces a quote: `On ..., Maya <...> wrote:` in any language."""
+    joined = line
+    for more in range(3):
+        if more:
+            if (
+                at + more >= len(lines)
+                or not lines[at + more].strip()
+                or (_is_quoted(lines[at + more]) and not _is_quoted(lines[at]))
+            ):
+                return False
+            joined = f"{joined} {_LEADING.sub('', lines[at + more]).strip()}"
+        if joined.endswith((":", "：")) or (
+            joined.endswith(("작성:", "のメッセージ", "写道", "寫道")) and DATED.search(joined)
+        ):
+            return len(joined) <= 500 and _introduces(joined, lines[at + more + 1 : at + more + 4])
+        if not STARTS.match(line) and not MAIL.search(joined):
+            return False
+    return False
+
+
+def _introduces(joined: str, following: Sequence[str]) -> bool:
+    marked = any(_is_quoted(line) for line in following)
+    wrote = None
+    for wrote in WROTE.finditer(joined):  # noqa: B007 - the last one counts
+        pass
+    dated, mail = DATED.search(joined), MAIL.search(joined)
+    if wrote is None:
+        return bool(mail and dated and (STARTS.match(joined) or "<" in joined))
+    rest = joined[wrote.end() :].strip(" :：\xa0")
+    if len(rest) > 160:
+        return False
+    if marked or (mail and (dated or not rest)):
+        return True
+    return bool(dated and STARTS.match(joined) and (not rest or len(rest.split()) <= 8))
+
+
+def _below(quoted: Sequence[str]) -> list[str]:
+    """Return unmarked lines below and between `>` lines after an attribution: inline answers and bottom posting."""
+    marked = [number for number, line in enumerate(quoted) if _is_quoted(line)]
+    first = [_LEADING.sub("", line).strip(" \t*") for line in quoted[:5]]
+    headed = any(FROM_LINE.match(line) for line in first) or (first and RULE.match(first[0]) and len(first) > 1 and not any(map(WROTE.search, first)))  # fmt: skip
+    if not marked or headed or marked[0] > 6:
+        return []
+    kept: list[str] = []
+    for number in range(marked[0], len(quoted)):
+        line = quoted[number]
+        if _is_quoted(line):
+            if kept and kept[-1]:
+                kept.append("")
+            continue
+        before = quoted[number - 1]
+        after = quoted[number + 1] if number + 1 < len(quoted) else ""
+        lost_end = _is_quoted(before) and _is_quoted(after) and len(before) >= _WRAPPED and len(line) < _WRAPPED
+        if not lost_end and not (RULE.match(line.strip()) and number > marked[-1]):
+            kept.append(line)
+    return kept if any(line.strip() for line in kept) else []
 
 
 def _without_endings(text: str) -> str:
-    """Cut signatures after `-- `, mobile lines and legal disclaimers."""
+    """Cut signatures after `-- `, warnings of the sender's own mail gateway, mobile lines and legal disclaimers."""
+    text = BANNER.sub("", text, count=3) if text.strip() else text
     for pattern in (SIGNATURE, DISCLAIMER):
         found = pattern.search(text)
         if found and text[: found.start()].strip():

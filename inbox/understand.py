@@ -60,7 +60,8 @@ def understand(
         found = replace(found, hold=said.hold)
     else:
         found = _by_evidence(evidence, said, tags, fresh.text)
-    if found.label == Label.OUT_OF_OFFICE and sent_on is not None:
+    returns = found.label == Label.OUT_OF_OFFICE and not found.tags & {Tag.LEFT_COMPANY, Tag.TICKET_ACK}
+    if returns and sent_on is not None:
         back = return_date(found.text, sent_on.date(), found.language or None)
         found = replace(found, return_on=back.on, tags=found.tags | ({Tag.DATE_AMBIGUOUS} if back.ambiguous else set()))
     return found

@@ -41,6 +41,25 @@ PHRASES = [
     ("en", "I am out of the office. Meet us at the webinar on 4 May.", None),
     ("en", "I no longer work here. Until 4 May write to Anna.", None),
     ("en", "I am out. Our office hours are 9 to 5, ext. 12.05", None),
+    ("en", "Closed 3 to 7 May. Reopening Monday 11 May.", date(2026, 5, 11)),
+    ("en", "Out until 27 May; the invoices are due on 30 May.", date(2026, 5, 27)),
+    ("en", "I'm on leave through the end of August.", date(2026, 9, 1)),
+    ("en", "Out 4/27 through 5/1, back at it 5/4.", date(2026, 5, 4)),
+    ("de", "Vom 2. bis 6. Mai geschlossen, ab dem 11. wieder da.", date(2026, 5, 11)),
+    ("de", "Montag in einer Woche wieder da.", date(2026, 5, 4)),
+    ("de", "Bin übermorgen wieder im Büro.", date(2026, 4, 22)),
+    ("fr", "Fermeture du 24 au 30 avril inclus.", date(2026, 5, 1)),
+    ("fr", "Nos bureaux rouvrent le lundi 27 avril.", date(2026, 4, 27)),
+    ("fr", "De nouveau joignable dès le 3.", date(2026, 5, 3)),
+    ("es", "Estoy de permiso hasta el 19/10/2026. Me reintegro el 20.", date(2026, 10, 20)),
+    ("es", "Volvemos el lunes 27 con las pilas cargadas.", date(2026, 4, 27)),
+    ("it", "Chiuso dal 24 al 30 aprile, si riapre il primo maggio.", date(2026, 5, 1)),
+    ("it", "Lunedì a otto torno tra i vivi.", date(2026, 5, 4)),
+    ("nl", "Afwezig t/m 1 mei.", date(2026, 5, 2)),
+    ("nl", "Ik ben met verlof van 2 maart tot 6 juli.", date(2026, 7, 6)),
+    ("nl", "Maandag over een week weer bereikbaar.", date(2026, 5, 4)),
+    ("pt", "Férias de 24 a 30 de abril. Retomo dia 4.", date(2026, 5, 4)),
+    ("pt", "Os serviços reabrem na quarta, 29/04.", date(2026, 4, 29)),
     ("de", "Ich bin nicht mehr für das Unternehmen tätig, ab 4.5. übernimmt Frau Abt.", None),
 ]
 
@@ -60,3 +79,10 @@ def test_a_slash_date_may_be_ambiguous() -> None:
 def test_any_text_gives_a_plausible_answer(text: str, sent_on: date) -> None:
     found = return_date(text, sent_on, "en").on
     assert found is None or (found - sent_on).days >= -1
+
+
+@pytest.mark.parametrize(
+    "piece", ["1. ", "on ", "31/12 ", "12.12", "bis ", "\n", "the 3rd ", "lunes 4 y ", "in 2 weeks ", "monday ", "1-"]
+)
+def test_long_texts_are_read_quickly_enough_to_finish(piece: str) -> None:
+    return_date(piece * 4_000, SENT, "en")
