@@ -75,16 +75,18 @@ def _is_utf8(raw: bytes) -> bool:
 
 def clean(text: str) -> str:
     """Return text without null characters, direction marks and zero-width characters."""
-    return text.translate(_BIDI).replace("\0", "")
+    return (text if text.isascii() else text.translate(_BIDI)).replace("\0", "")
 
 
 def decode_words(value: str) -> str:
     """Return a header value as text: RFC 2047 words decoded, folding removed, control characters gone."""
     value = value.replace("\r", " ").replace("\n", " ")
-    if any("\udc80" <= one <= "\udcff" for one in value):
+    if not value.isascii() and any("\udc80" <= one <= "\udcff" for one in value):
         value = decode_bytes(value.encode("utf-8", "surrogateescape"), None)
     if "=?" in value:
         value = _decode_encoded(value)
+    if value.isascii() and value.isprintable():
+        return " ".join(value.split())
     value = value.encode("utf-8", "replace").decode("utf-8")
     return " ".join(value.translate(_CONTROL).translate(_BIDI).split())
 

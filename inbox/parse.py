@@ -25,6 +25,7 @@ LONGEST_HEADER = 64 * 1024
 MOST_PARTS = 200
 MOST_BOUNDARIES = 2_000
 MOST_LINES = 1_000_000
+MOST_GROUPS = 20_000  # of a status report; the standard parser makes a message of each
 MOST_LINE_CHECKS = 20_000_000  # lines x nested containers: what the standard parser may do
 DEEPEST = 12
 LONGEST_TEXT = 200_000  # characters of body text that are looked at
@@ -113,6 +114,9 @@ def check_caps(raw: bytes, largest: int = LARGEST) -> None:
     lines = raw.count(b"\n") + raw.count(b"\r")
     if containers > MOST_PARTS:
         raise ParseRefused("nested-too-deep")
+    groups = raw.count(b"\n\n") + raw.count(b"\n\r\n")
+    if groups > MOST_GROUPS and b"delivery-status" in raw.lower():
+        raise ParseRefused("too-many-groups")
     if lines > 2 * MOST_LINES or lines * containers > MOST_LINE_CHECKS:
         raise ParseRefused("too-many-lines")
 

@@ -11,7 +11,6 @@ from postroom.cli import ConfigOption, JsonOption, app
 from postroom.config import find_config
 from postroom.opened import open_all
 from store import contacts, domains, enrollments, mailboxes, messages, notices, schema, sends, threads
-from store.errors import PermanentError
 
 
 @app.command()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inbox.threads import NO_MATCH, ThreadMatch, address_tokens, base_subject, match_reply, referred_ids
-from inbox.triage import DEFAULT_PAUSE, decide_actions
+from inbox.triage import DEFAULT_PAUSE, Actions, decide_actions
 from store.records import SentMessage
 from store.vocabulary import BounceKind, Label, SendState, StopEvent, SuppressionReason, Tag
 
@@ -135,6 +135,33 @@ def test_every_row_of_triage(
 def test_a_bounce_without_our_id_is_set_aside() -> None:
     made = decide_actions(Label.BOUNCE, frozenset(), LOOSE, bounce=BounceKind.HARD, received_at=NOW)
     assert made.quarantine == "bounce-without-our-id"
+
+
+def test_a_notice_causes_nothing() -> None:
+    assert decide_actions(Label.OTHER, frozenset(), PROVEN, received_at=NOW, notice=True) == Actions()
+
+
+TAGS = [frozenset(), *(frozenset({tag}) for tag in Tag)]
+
+
+@pytest.mark.parametrize("label", Label)
+@pytest.mark.parametrize("match", [PROVEN, LOOSE, NO_MATCH], ids=["proven", "loose", "none"])
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("trusted", [False, True])
+def test_what_holds_for_every_arrival(label: Label, match: ThreadMatch, held: bool, trusted: bool) -> None:
+    for tags in TAGS:
+        made = decide_actions(label, tags, match, held=held, received_at=NOW, trusted_stop=trusted)
+        assert made.owned == (label not in (Label.BOUNCE, Label.OUT_OF_OFFICE))
+        assert (made.suppress is None) == (
+            label != Label.UNSUBSCRIBE or not (trusted or match.proven)
+        ) or label == Label.BOUNCE
+        assert made.paused_until is None or made.event == StopEvent.OUT_OF_OFFICE
+        assert not made.task or label in (Label.INTERESTED, Label.OTHER)
+        assert bool(made.quarantine) == (label == Label.BOUNCE and not match.proven)
+        assert not (held and label not in (Label.UNSUBSCRIBE, Label.BOUNCE)) or (made.event, made.review) == (
+            StopEvent.HOLD,
+            made.owned,
+        )
 
 
 @pytest.mark.parametrize("tag", [Tag.LEGAL_THREAT, Tag.BRAND_ABUSE, Tag.COMPLAINT, Tag.ANGRY])
