@@ -54,9 +54,9 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def require_servers() -> None:
+def require_servers(*needed: Path) -> None:
     """Skip where Debian's servers are missing or we may not start them; in CI they must be there."""
-    missing = [str(path) for path in (DOVECOT, POSTFIX) if not path.exists()]
+    missing = [str(path) for path in needed if not path.exists()]
     reason = (
         f"not installed: {', '.join(missing)}"
         if missing
@@ -71,26 +71,48 @@ def require_servers() -> None:
 
 
 @contextmanager
-def mail_site(domains: tuple[str, ...], password: str) -> Iterator[MailSite]:
-    """Run Dovecot and Postfix for these domains; every address exists and logs in with the one password."""
-    require_servers()
-    base = Path(tempfile.mkdtemp(prefix="pr-"))  # short: socket paths are limited
+def dovecot_site(password: str) -> Iterator[MailSite]:
+    """Run Dovecot alone; every address exists and logs in with the one password."""
+    require_servers(DOVECOT)
+    base = Path(tempfile.mkdtemp(prefix="pr-"))
     base.chmod(0o755)
-    ports = {name: free_port() for name in ("submission", "incoming", "imaps", "lmtp", "auth")}
+    ports = {name: free_port() for name in ("imaps", "lmtp", "auth")}
+    _prepare(base, ports, password)
+    dovecot = subprocess.Popen([DOVECOT, "-F", "-c", base / "dovecot.conf"])
+    try:
+        wait_until(lambda: _listens(ports["imaps"]), f"imaps on port {ports['imaps']}")
+        yield MailSite(0, 0, ports["imaps"], base / "ca.pem", base / "mail")
+    finally:
+        dovecot.terminate()
+        dovecot.wait(30)
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def _prepare(base: Path, ports: dict[str, int], password: str) -> None:
+    """Write certificates, the mail folder and Dovecot's configuration."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(base / "ca.pem")
     authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(base / "server.pem")
-    mail = base / "mail"
-    mail.mkdir()
-    shutil.chown(mail, "mail", "mail")
+    (base / "mail").mkdir()
+    shutil.chown(base / "mail", "mail", "mail")
     (base / "dovecot.conf").write_text(_dovecot(base, ports, password), encoding="utf-8")
+
+
+@contextmanager
+def mail_site(domains: tuple[str, ...], password: str) -> Iterator[MailSite]:
+    """Run Dovecot and Postfix for these domains; every address exists and logs in with the one password."""
+    require_servers(DOVECOT, POSTFIX)
+    base = Path(tempfile.mkdtemp(prefix="pr-"))  # short: socket paths are limited
+    base.chmod(0o755)
+    ports = {name: free_port() for name in ("submission", "incoming", "imaps", "lmtp", "auth")}
+    _prepare(base, ports, password)
     _write_postfix(base, ports, domains)
     dovecot = subprocess.Popen([DOVECOT, "-F", "-c", base / "dovecot.conf"])
     postfix = subprocess.Popen([POSTFIX, "-c", base / "postfix", "start-fg"], stdout=subprocess.DEVNULL)
     try:
         for name in ("imaps", "lmtp", "submission", "incoming"):
             wait_until(lambda name=name: _listens(ports[name]), f"{name} on port {ports[name]}")
-        yield MailSite(ports["submission"], ports["incoming"], ports["imaps"], base / "ca.pem", mail)
+        yield MailSite(ports["submission"], ports["incoming"], ports["imaps"], base / "ca.pem", base / "mail")
     finally:
         subprocess.run([POSTFIX, "-c", base / "postfix", "stop"], check=False, capture_output=True)
         for process in (postfix, dovecot):
