@@ -17,7 +17,7 @@ from store.database import Store
 from store.errors import PermanentError, TemporaryError
 from store.records import PassReport
 
-CHECKS = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))  # after the claim
+CHECKS: tuple[timedelta, ...] = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))  # after the claim
 LAG = timedelta(hours=1)  # a Sent folder shows a letter within this time, or proves nothing
 PATIENCE = timedelta(days=3)  # a Sent folder that cannot be reached for so long leaves it to a person
 AGAIN = timedelta(minutes=15)

@@ -111,9 +111,8 @@ def server_doors(config: Config, store: Store, clock: Clock) -> tuple[dict[str, 
         secret = keeper.access_token if keeper else secret_of(mailbox)
         if mailbox.imap is not None:
             readers[mailbox.address] = ImapReader(
-                mailbox.imap, mailbox.login, secret_of(mailbox), auth, largest=config.inbox.largest
+                mailbox.imap, mailbox.login, secret, auth, largest=config.inbox.largest
             )
-            readers[mailbox.address] = ImapReader(mailbox.imap, mailbox.login, secret, auth)
         if mailbox.smtp is not None:
             by_token = keeper is not None and mailbox.smtp.auth != "none"
             smtp = mailbox.smtp.model_copy(update={"auth": "xoauth2"}) if by_token else mailbox.smtp

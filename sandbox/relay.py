@@ -107,9 +107,9 @@ class _Session:
         except (_Dropped, ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass
         finally:
-            self._writer.close()
             with suppress(ConnectionError, ssl.SSLError):
-                await self._writer.wait_closed()
+                await self._writer.drain()
+            self._writer.close()
 
     async def _say(self, text: str) -> None:
         self._writer.write(f"{text}\r\n".encode())
@@ -133,7 +133,7 @@ class _Session:
                 await self._say("\r\n".join(f"250{'-' if one is not lines[-1] else ' '}{one}" for one in lines))
             case "STARTTLS":
                 await self._say("220 go ahead")
-                await self._writer.start_tls(self._relay.tls)  # type: ignore[arg-type]
+                await self._writer.start_tls(self._relay.tls, ssl_handshake_timeout=5.0)  # type: ignore[arg-type]
             case "AUTH":
                 await self._log_in(words)
             case "MAIL":

@@ -36,7 +36,7 @@ def plan_one(connection: Any, index: int) -> int:
     return sends.plan(connection, new, NOW) or 0
 
 
-async def race(senders: Store, stoppers: Store, planned: list[int]) -> list[tuple[str, bool]]:
+async def race(senders: Store, stoppers: Store, planned: list[int], first: int = 0) -> list[tuple[str, bool]]:
     """Claim and suppress each address at once from two stores; returns (slug, suppression was committed before)."""
     committed: set[int] = set()
     limits = claims.ClaimLimits(mailbox=10**6)
@@ -68,7 +68,9 @@ async def race(senders: Store, stoppers: Store, planned: list[int]) -> list[tupl
         result, _ = await asyncio.gather(claim(index, send), stop(index))
         return result
 
-    return list(itertools.chain(await asyncio.gather(*(round_of(index, send) for index, send in enumerate(planned)))))
+    return list(
+        itertools.chain(await asyncio.gather(*(round_of(index, send) for index, send in enumerate(planned, first))))
+    )
 
 
 def test_no_claim_after_a_committed_stop(store: Store) -> None:
