@@ -28,14 +28,16 @@ def is_away(team: TeamSettings, email: str, at: datetime) -> bool:
 
 
 def back_on(team: TeamSettings, email: str, at: datetime) -> date | None:
-    """Return the first day on which an absent member is here again; None when they are not away."""
+    """Return the first working day on which an absent member is here again; None when they are not away."""
     person = team.find(email)
     if person is None:
         return None
     today = day = local_day(person, at)
-    while _is_absent(person, day) and (day - today).days < LONGEST_ABSENCE_DAYS:
+    if not _is_absent(person, today):
+        return None
+    while (_is_absent(person, day) or day.weekday() not in person.days) and (day - today).days < LONGEST_ABSENCE_DAYS:
         day += timedelta(days=1)
-    return day if day != today else None
+    return day
 
 
 def _is_absent(person: PersonSettings, day: date) -> bool:

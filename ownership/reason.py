@@ -29,7 +29,7 @@ def stays(team: TeamSettings, owner: str, since: str) -> str:
 
 def conversation_since(thread: Thread) -> str:
     """Return since when a thread has its owner, continuing "who"."""
-    how = f" (by {thread.rule})" if thread.rule else ""
+    how = f" (rule: {thread.rule})" if thread.rule else ""
     if thread.assigned_at is None:
         return f"owns this conversation{how}"
     day = thread.assigned_at

@@ -233,7 +233,7 @@ def test_the_reason_says_who_acts_until_when(desk: Desk) -> None:
     desk.configure()
     started(desk)
     assert desk.thread().reason == (
-        "This goes to Jon Field, who owns the sequence demo; Maya Stone acts until Jon Field is back on Sunday, 8 March."
+        "This goes to Jon Field, who owns the sequence demo; Maya Stone acts until Jon Field is back on Monday, 9 March."
     )
 
 
