@@ -67,8 +67,14 @@ def matches(when: ConditionSettings, facts: RoutingFacts) -> tuple[bool, str]:
     return True, " and ".join(sorted(clauses))
 
 
+@lru_cache(maxsize=16_384)
 def fold(value: str) -> str:
-    """Return a text as it is compared: without case, width or spacing."""
+    """Return a short text as it is compared: without case, width or spacing."""
+    return _fold_text(value)
+
+
+@lru_cache(maxsize=16)  # every rule asks about the same reply
+def _fold_text(value: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
 
 
@@ -105,7 +111,7 @@ def _contact_address(facts: RoutingFacts) -> str:
 
 
 def _words(wanted: Sequence[str], facts: RoutingFacts) -> str:
-    text = fold(f"{facts.reply.subject}\n{facts.reply.text}")
+    text = _fold_text(f"{facts.reply.subject}\n{facts.reply.text}")
     return next((phrase for phrase in wanted if word_pattern(phrase).search(text)), "")
 
 
