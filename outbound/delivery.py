@@ -11,7 +11,8 @@ from hashlib import sha256
 
 from sqlalchemy import Connection
 
-from outbound.guardrails import may_write
+from outbound.calendar import local_date
+from outbound.guardrails import Allowance, may_write, recycle_times
 from outbound.letter import Letter, LetterFacts, LetterWriter
 from outbound.mail_settings import GuardrailSettings
 from outbound.plan import PlannedSend
@@ -22,10 +23,11 @@ from outbound.transport import Envelope, SendResult, Transport
 from store import audit, claims, contacts, enrollments, history, sends
 from store.database import Store
 from store.errors import PermanentError, UnsafeMessage
-from store.records import ContactHistory
+from store.records import Account, Contact, ContactHistory
 from store.vocabulary import EnrollmentState, SendState, StopEvent
 
 LEASE = timedelta(minutes=45)  # longer than the slowest DATA: ten minutes and ten megabytes at 20 kB/s, twice
+QUIET_PAUSE = timedelta(hours=6)  # after which a guardrail that passes by itself is asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,13 @@ class Delivery:
         if facts is None or facts.step != planned.step:
             return None
         sequence = self.policy.sequences[facts.sequence]
-        guardrails = self.policy.guardrails
-        allowed = may_write(facts.contact, facts.account, facts.history, guardrails, facts.sequence, now.date())
+        allowed = self._ask_guardrails(facts.contact, facts.account, facts.history, facts.sequence, now)
+        if allowed.refused:
+            slug = next(reason.slug for reason in allowed.reasons if not reason.passing)
+            await self.store.write(refuse_unsent, facts, slug, now)
+            return None
         if not allowed.allowed:
-            await self.store.write(refuse_unsent, facts, allowed.reasons[0].slug, now)
+            await self.store.write(enrollments.postpone, {facts.enrollment_id: now + QUIET_PAUSE}, now)
             return None
         try:
             letter = self.writer.write(facts, sequence, planned.mailbox, now)
@@ -145,9 +150,16 @@ class Delivery:
         if contact is None:
             return "contact-changed"
         account = contacts.account(connection, contact.account_id) if contact.account_id else None
-        guardrails, name = self.policy.guardrails, ready.step.sequence
-        allowed = may_write(contact, account, ready.history, guardrails, name, now.date())
+        allowed = self._ask_guardrails(contact, account, ready.history, ready.step.sequence, now)
         return "" if allowed.allowed else allowed.reasons[0].slug
+
+    def _ask_guardrails(
+        self, contact: Contact, account: Account | None, past: ContactHistory, sequence: str, now: datetime
+    ) -> Allowance:
+        policy = self.policy
+        today = local_date(now, policy.sequences[sequence].window, contact.zone, contact.country)
+        recycle = recycle_times(policy.sequences.values())
+        return may_write(contact, account, past, policy.guardrails, sequence, today, recycle=recycle)
 
     def _claim_limits(self, ready: Ready) -> claims.ClaimLimits:
         step = ready.step

@@ -133,8 +133,7 @@ class Results:
         following = step.step + 1
         if sequence is None or contact is None or following >= len(sequence.step):
             return None
-        zone = contact.zone or sequence.window.zone
-        return add_delay(now, sequence.step[following].delay, zone, contact.country, sequence.window)
+        return add_delay(now, sequence.step[following].delay, contact.zone, contact.country, sequence.window)
 
 
 @dataclass(frozen=True, slots=True)

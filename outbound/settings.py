@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from outbound.stop import TABLE
 from store.settings import (
@@ -44,6 +44,7 @@ def read_delay(value: Any) -> Any:
     return Delay(span=span)
 
 
+QuietDay = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2} )?(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
 DelayField = Annotated[Delay, BeforeValidator(read_delay)]
 
 
@@ -77,6 +78,9 @@ class WindowSettings(Settings):
     days: Days = Field(read_days("mon-fri"), description="local weekdays")
     zone: Zone = Field("UTC", description="zone of recipients whose own is not known")
     holidays: bool = Field(True, description="public holidays of the recipient's country are free")
+    quiet: frozenset[QuietDay] = Field(
+        frozenset(), description='more days of every year without mail: "12-24", or "DE 12-24" for one country'
+    )
 
 
 class GoNoGoSettings(Settings):

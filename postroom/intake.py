@@ -128,8 +128,8 @@ def enroll_contacts(opened: Opened, name: str, addresses: Sequence[str], now: da
             elif not allowed.allowed:
                 rows.append({"email": email, "outcome": "refused", "reason": allowed.reasons[0].sentence})
             else:
-                zone = contact.zone or sequence.window.zone
-                due_at = add_delay(now, sequence.step[0].delay, zone, contact.country, sequence.window)
+                delay = sequence.step[0].delay
+                due_at = add_delay(now, delay, contact.zone, contact.country, sequence.window)
                 enrollments.enroll(connection, contact.id, name, due_at, now=now)
                 rows.append({"email": email, "outcome": "enrolled", "reason": ""})
         return rows
