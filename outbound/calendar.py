@@ -89,7 +89,7 @@ def _instants(day: date, hours: tuple[time, time], zone: str) -> tuple[datetime,
 
 
 def _edges(local: datetime) -> tuple[datetime, datetime]:
-    """Return the instants at which clocks show this local time: twice the same, the two of a repeated hour, or a jump."""
+    """Return the two instants at which clocks show this time, mostly the same; for a time jumped over, the jump."""
     first, second = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     if first <= second:
         return first, second

@@ -48,8 +48,10 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "legal_basis": ("legal_basis", "basis", "consent", "rechtsgrundlage"),
     "owner": ("owner", "contact_owner", "owner_email"),
     "crm_id": ("crm_id", "contact_id", "record_id", "salesforce_id", "hubspot_id"),
+    "do_not_contact": ("do_not_contact", "dnc", "do_not_email", "opted_out", "opt_out", "unsubscribed", "werbesperre"),
     "account_owner": ("account_owner", "company_owner"),
 }  # fmt: skip
+NO_WORDS = frozenset({"no", "false", "0", "n", "nein", "non", "-"})
 _NAMES = {alias: name for name, aliases in _COLUMNS.items() for alias in aliases}
 
 
@@ -125,6 +127,8 @@ def _read_row(line: int, names: list[str], cells: list[str]) -> ContactRow | Row
     values = {name: row.pop(name) for name in list(row) if name in _COLUMNS}
     if "source" in values:
         values["source"] = normalise_source(values["source"])
+    if "do_not_contact" in values and values.pop("do_not_contact").lower() not in NO_WORDS:
+        values["do_not_contact"] = "yes"
     for name in ("country", "language"):
         if name in values and len(values[name]) <= 5:
             values[name] = values[name][:2].upper() if name == "country" else values[name][:2].lower()
@@ -168,10 +172,12 @@ def merge_contact(old: Contact, new: Mapping[str, str], extra: Mapping[str, str]
     changes: dict[str, object] = {
         name: value
         for name, value in new.items()
-        if name not in ("owner", "company", "account_owner") and value and getattr(old, name) != value
+        if name not in ("owner", "company", "account_owner", "do_not_contact") and value and getattr(old, name) != value
     }
     if new.get("owner") and not old.owner:
         changes["owner"] = new["owner"].lower()
+    if new.get("do_not_contact") and not old.do_not_contact:
+        changes["do_not_contact"] = True  # a list may say stop, never go
     fields = dict(old.fields) | {name: value for name, value in extra.items() if value}
     if new.get("company"):
         fields["company"] = new["company"]

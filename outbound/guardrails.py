@@ -1,12 +1,17 @@
-"""May this contact be written to at all? One pure function, asked at enrolment, planning and sending."""
+"""May this contact be written to at all? One pure function, asked at import, enrolment, planning and claim.
 
-from collections.abc import Iterator
+Theory: whoever said stop, belongs to somebody else in the house, or was left alone too short a time is not written to;
+where the country asks for a basis and none is recorded, neither. A quiet day only waits; every other reason refuses.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from outbound.mail_settings import GuardrailSettings
+from outbound.settings import SequenceSettings
 from store.records import Account, Contact, ContactHistory
-from store.vocabulary import AccountStage, Label, RejectionReason
+from store.vocabulary import AccountStage, EnrollmentState, Label, RejectionReason, StopEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +20,7 @@ class Refusal:
 
     slug: str
     sentence: str
+    passing: bool = False  #: over tomorrow: the letter waits and the contact keeps its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,11 @@ class Allowance:
         """Nothing speaks against it."""
         return not self.reasons
 
+    @property
+    def refused(self) -> bool:
+        """Something speaks against it that does not pass by itself tomorrow."""
+        return any(not reason.passing for reason in self.reasons)
+
 
 def may_write(
     contact: Contact,
@@ -36,10 +47,16 @@ def may_write(
     policy: GuardrailSettings,
     sequence: str,
     today: date,
+    *,
+    recycle: Mapping[str, timedelta] | None = None,
 ) -> Allowance:
-    """Return every reason why this contact must not be written to today; none means yes."""
+    """Return every reason why this contact must not be written to today; none means yes.
+
+    `today` is the recipient's day; `recycle` says after how long a sequence gives back whom it got no answer from.
+    """
     found = [*_stops(contact, account, history), *_timing(account, history, policy, today)]
     found += _rejected(history, policy, today)
+    found += _before(history, policy, sequence, today, recycle or {})
     found += [*_region(contact, account, policy, today), *_elsewhere(history, sequence), *_readiness(contact, policy)]
     return Allowance(tuple(found))
 
@@ -73,10 +90,35 @@ def _timing(
             yield Refusal("re-contact-window", f"Declined on {history.last_reply_on}; not before {until}.")
     elif history.last_reply_label in (Label.INTERESTED, Label.OTHER):
         yield Refusal("in-conversation", "The contact has answered; a person goes on with the conversation.")
-    if history.finished_on:
-        until = history.finished_on + timedelta(days=policy.silence_days)
-        if today < until:
-            yield Refusal("recently-contacted", f"A sequence ended on {history.finished_on}; not before {until}.")
+
+
+def _before(
+    history: ContactHistory, policy: GuardrailSettings, sequence: str, today: date, recycle: Mapping[str, timedelta]
+) -> Iterator[Refusal]:
+    """Ask what became of earlier enrollments."""
+    for old in history.ended:
+        on = old.ended_at.date() if old.ended_at else today
+        if old.state == EnrollmentState.FINISHED:
+            until = on + recycle.get(old.sequence, timedelta(days=policy.silence_days))
+            if today < until:
+                yield Refusal(
+                    "recently-contacted", f"{old.sequence} ended without an answer on {on}; not before {until}."
+                )
+            elif old.sequence == sequence and sequence not in recycle:
+                yield Refusal("sequence-done", f"Has been through {sequence}, which names no recycle_after.")
+        elif old.end_reason == StopEvent.LEFT_COMPANY:
+            yield Refusal("left-company", f"Has left the company, as we learnt on {on}.")
+        elif old.end_reason in (StopEvent.MEETING_BOOKED, StopEvent.HANDED_OVER):
+            yield Refusal("in-conversation", f"A person has gone on with this contact since {on}.")
+        elif old.end_reason == StopEvent.OWNER_REJECTED:
+            continue  # the colleague's reason decides: see `_rejected`
+        elif old.state == EnrollmentState.STOPPED and today < (until := on + timedelta(days=policy.recontact_days)):
+            yield Refusal("stopped", f"{old.sequence} was stopped on {on} ({old.end_reason}); not before {until}.")
+
+
+def recycle_times(sequences: Iterable[SequenceSettings]) -> dict[str, timedelta]:
+    """Return after how long each sequence gives a contact back that did not answer."""
+    return {one.name: one.recycle_after for one in sequences if one.recycle_after is not None}
 
 
 def _rejected(history: ContactHistory, policy: GuardrailSettings, today: date) -> Iterator[Refusal]:
@@ -108,7 +150,7 @@ def _region(contact: Contact, account: Account | None, policy: GuardrailSettings
     elif region.accepted and basis and not any(one.lower() in basis.lower() for one in region.accepted):
         yield Refusal("legal-basis-not-accepted", f'"{basis}" is no accepted basis for {country}.')
     if f"{today:%m-%d}" in region.quiet:
-        yield Refusal("quiet-day", f"{today} is a quiet day in {country}.")
+        yield Refusal("quiet-day", f"{today} is a quiet day in {country}.", passing=True)
 
 
 def _country_of(address: str) -> str:

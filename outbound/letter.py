@@ -9,8 +9,9 @@ from outbound.dkim_sign import Signer
 from outbound.experiment import choose_variant, stable_choice
 from outbound.mail_settings import CompanySettings
 from outbound.settings import SequenceSettings
-from outbound.template import render
+from outbound.template import check_subject, clean_value, render
 from outbound.unsubscribe import UNSUBSCRIBE, make_token
+from store.errors import TemplateError
 from store.records import Account, Contact, ContactHistory, SentMessage
 
 FOOTERS = {
@@ -22,6 +23,10 @@ FOOTERS = {
     "nl": "Niets voor u? Antwoord \"stop\" of meld u af: {url}",
     "pt": "Não lhe interessa? Responda «parar» ou cancele: {url}",
 }  # fmt: skip
+
+
+REPLY = "Re: "
+LONGEST_NAME = 80  # characters of a display name
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +82,9 @@ class LetterWriter:
         def choose(number: int, of: int) -> int:
             return stable_choice(self.secret, f"spin|{facts.enrollment_id}|{facts.step}|{number}") % of
 
-        thread = facts.earlier if not subject_source else ()
-        subject = render(subject_source, values, who, choose) if subject_source else _reply_subject(facts)
+        thread = () if subject_source else _thread_so_far(facts, who)
+        rendered = render(subject_source, values, who, choose) if subject_source else _reply_subject(thread)
+        subject = check_subject(rendered, who)
         domain = mailbox.rpartition("@")[2]
         message_id = make_message_id(self.secret, facts.enrollment_id, facts.step, domain)
         token = make_token([self.secret], UNSUBSCRIBE, facts.enrollment_id)
@@ -88,7 +94,7 @@ class LetterWriter:
             OutgoingMessage(
                 from_name=self.names.get(mailbox, ""),
                 from_address=mailbox,
-                to_name=f"{contact.first_name} {contact.last_name}".strip(),
+                to_name=clean_value(f"{contact.first_name} {contact.last_name}", f"{who}, name")[:LONGEST_NAME],
                 to_address=contact.email,
                 subject=subject,
                 text=text,
@@ -129,9 +135,17 @@ def contact_values(contact: Contact, account: Account | None) -> dict[str, str]:
     return {**contact.fields, **{name: value for name, value in own.items() if value or name not in contact.fields}}
 
 
-def _reply_subject(facts: LetterFacts) -> str:
-    first = facts.earlier[0].subject if facts.earlier else ""
-    return first if first.lower().startswith("re:") else f"Re: {first}"
+def _thread_so_far(facts: LetterFacts, who: str) -> tuple[SentMessage, ...]:
+    """Return the confirmed letters since the last one that began a thread, oldest first."""
+    if not facts.earlier:
+        raise TemplateError(f"{who}: step {facts.step + 1} continues a thread, but no letter before it is confirmed")
+    begins = [number for number, one in enumerate(facts.earlier) if not one.subject.startswith(REPLY)]
+    return facts.earlier[max(begins, default=0) :]
+
+
+def _reply_subject(thread: tuple[SentMessage, ...]) -> str:
+    first = thread[0].subject
+    return first if first.lower().startswith("re:") else f"{REPLY}{first}"
 
 
 def _with_token(address: str, token: str) -> str:

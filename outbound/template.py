@@ -13,7 +13,7 @@ from email.header import decode_header, make_header
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, meta
+from jinja2 import Template, TemplateSyntaxError, Undefined, UndefinedError, meta
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -21,7 +21,9 @@ from store.errors import TemplateError
 
 LONGEST_VALUE = 500  # characters; a longer one is a misplaced column
 LONGEST_TEXT = 100_000
+LONGEST_SUBJECT = 250
 _SPIN = re.compile(r"\{([^{}|]{0,300}(?:\|[^{}|]{0,300})+)\}")
+_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -31,11 +33,18 @@ def snake_case(name: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", _CAMEL.sub("_", name.strip()).lower()).strip("_")
 
 
+class _Missing(Undefined):
+    """A field without a value: a condition may ask for it, a text that wants it is refused."""
+
+    __slots__ = ()
+    __iter__ = __str__ = __len__ = Undefined._fail_with_undefined_error
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     """Finds variables by their one name, however a template writes them."""
 
     def __init__(self) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
+        super().__init__(undefined=_Missing, autoescape=False, keep_trailing_newline=False)
         self.globals.clear()
 
 
@@ -64,6 +73,15 @@ def render(source: str, values: Mapping[str, str], who: str, choose: Callable[[i
     if len(text) > LONGEST_TEXT:
         raise TemplateError(f"{who}: the rendered text has more than {LONGEST_TEXT} characters")
     return text.strip()
+
+
+def check_subject(subject: str, who: str) -> str:
+    """Return a subject as one line; raises TemplateError when it is empty or too long for anybody to read."""
+    line = " ".join(subject.split())
+    if not line or len(line) > LONGEST_SUBJECT:
+        said = "is empty" if not line else f"has more than {LONGEST_SUBJECT} characters"
+        raise TemplateError(f"{who}: the rendered subject {said}")
+    return line
 
 
 def _lookup(values: Mapping[str, str], name: str, who: str) -> Any:
@@ -95,6 +113,7 @@ def clean_value(value: str, where: str) -> str:
 
 def _protect_spintax(source: str, choose: Callable[[int, int], int] | None) -> str:
     """Resolve `{a|b}` groups of the template itself, innermost first; Jinja's own braces stay."""
+    source = _COMMENT.sub("", source)
     marked = source.replace("{{", "\ue000").replace("}}", "\ue001").replace("{%", "\ue002").replace("%}", "\ue003")
     pieces = re.split(r"(\ue000[^\ue001]*\ue001|\ue002[^\ue003]*\ue003)", marked)
     holes = {f"\ue010{number}\ue011": piece for number, piece in enumerate(pieces) if piece[:1] in ("\ue000", "\ue002")}

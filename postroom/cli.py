@@ -24,6 +24,7 @@ COMMANDS = (
     "ownership",
     "run",
     "sending",
+    "sequences",
 )
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="The post room of an outbound sales team.")  # fmt: skip

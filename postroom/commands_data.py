@@ -14,6 +14,7 @@ from postroom.config import cross_check, find_config, load_config
 from postroom.intake import enroll_contacts, import_contacts
 from postroom.opened import Opened, open_all
 from postroom.starter import write_starter
+from postroom.stopping import stop_covered
 from store import audit, audit_verify, enrollments, mailboxes, messages, schema, suppression
 from store.errors import PermanentError
 from store.vocabulary import Label, SuppressionKind, SuppressionReason
@@ -106,20 +107,6 @@ def pause(
     opened.store.write_now(enrollments.pause_sequence, sequence, reason, actor=person, now=_now())
 
 
-@app.command()
-def preview(sequence: str, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show every send that is to come under all limits, with its text, and every contact that is refused and why."""
-    from postroom.previewing import preview_rows
-
-    opened = open_all(find_config(config))
-    rows, refused = preview_rows(opened, sequence, _now())
-    output.print_rows(rows, as_json=as_json, columns=("at", "contact", "step", "variant", "mailbox", "subject"))
-    if not as_json:
-        output.print_rows(refused, as_json=False, columns=("contact", "reason"), title="refused")
-        if rows:
-            output.console.print(f"{len(rows)} sends; the last one leaves on {rows[-1]['at']:%A, %d %B %Y}")
-
-
 @suppression_app.command(name="list")
 def suppression_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List the ledger."""
@@ -187,17 +174,15 @@ def _suppress(
     evidence: str,
     actor: str,
 ) -> bool:
-    return opened.store.write_now(
-        suppression.add,
-        opened.secret,
-        kind,
-        value,
-        reason,
-        source=source,
-        evidence=evidence,
-        actor=actor,
-        now=_now(),
-    )
+    now = _now()
+
+    def unit(connection: Any) -> bool:
+        added = suppression.add(connection, opened.secret, kind, value, reason,
+                                source=source, evidence=evidence, actor=actor, now=now)  # fmt: skip
+        stop_covered(connection, kind, value, actor=actor, now=now)
+        return added
+
+    return opened.store.write_now(unit)
 
 
 @audit_app.command(name="list")

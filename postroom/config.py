@@ -116,9 +116,19 @@ def load_config(path: Path, now: datetime | None = None) -> Config:
 def parse_config(raw: dict[str, Any]) -> Config:
     """Turn a TOML document into settings; raises ConfigError naming the TOML path of every fault."""
     try:
-        return Config.model_validate(raw)
+        return _with_quiet_days(Config.model_validate(raw))
     except ValidationError as problem:
         raise ConfigError([_sentence(error) for error in problem.errors()]) from problem
+
+
+def _with_quiet_days(config: Config) -> Config:
+    """Close every window on the quiet days of the regions, so that plan and preview step over them."""
+    quiet = frozenset(f"{region.country} {day}" for region in config.guardrails.region for day in region.quiet)
+    closed = tuple(
+        one.model_copy(update={"window": one.window.model_copy(update={"quiet": one.window.quiet | quiet})})
+        for one in config.sequence
+    )
+    return config.model_copy(update={"sequence": closed})
 
 
 def _sentence(error: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from outbound.calendar import add_delay
+from outbound.calendar import add_delay, local_date
 from outbound.contacts import (
     ContactRow,
     RowError,
@@ -19,15 +19,18 @@ from outbound.contacts import (
     normalise_address,
     read_rows,
 )
-from outbound.guardrails import may_write
+from outbound.guardrails import Allowance, may_write, recycle_times
+from outbound.settings import SequenceSettings
 from postroom.opened import Opened
-from store import contacts, enrollments, history
+from postroom.stopping import stop_contacts
+from store import audit, contacts, enrollments, history, suppression
 from store.errors import PermanentError
 from store.records import Contact
+from store.vocabulary import StopEvent, SuppressionKind
 
 BATCH = 500
 OWN_COLUMNS = ("first_name", "last_name", "country", "state", "city", "zone", "language", "role", "source",
-               "legal_basis", "owner", "crm_id")  # fmt: skip
+               "legal_basis", "owner", "crm_id", "do_not_contact")  # fmt: skip
 
 
 def import_contacts(opened: Opened, path: Path, errors: Path, now: datetime) -> list[dict[str, Any]]:
@@ -44,9 +47,9 @@ def import_contacts(opened: Opened, path: Path, errors: Path, now: datetime) -> 
             continue
         batch.append(row)
         if len(batch) == BATCH:
-            outcomes += opened.store.write_now(_save_rows, batch, now)
+            outcomes += opened.store.write_now(_save_rows, batch, opened.secret, now)
             batch = []
-    outcomes += opened.store.write_now(_save_rows, batch, now)
+    outcomes += opened.store.write_now(_save_rows, batch, opened.secret, now)
     refused = [row for row in outcomes if row["outcome"] == "refused"]
     if refused:
         with errors.open("w", newline="", encoding="utf-8") as file:
@@ -61,17 +64,25 @@ def _harmless(cell: str) -> str:
     return f"'{cell}" if re.match(r"[=+\-@\t\r]", cell) else cell
 
 
-def _save_rows(connection: Connection, rows: Sequence[ContactRow], now: datetime) -> list[dict[str, Any]]:
-    return [_save_row(connection, row, now) for row in rows]
+def _save_rows(
+    connection: Connection, rows: Sequence[ContactRow], secret: bytes, now: datetime
+) -> list[dict[str, Any]]:
+    return [_save_row(connection, row, secret, now) for row in rows]
 
 
-def _save_row(connection: Connection, row: ContactRow, now: datetime) -> dict[str, Any]:
+def _save_row(connection: Connection, row: ContactRow, secret: bytes, now: datetime) -> dict[str, Any]:
     values = dict(row.values)
     account_id = _account(connection, row.email, values)
     old = contacts.contact_by_address(connection, row.email) or _same_person(connection, row.email, values)
     said = {"line": row.line, "email": row.email, "reason": ", ".join(row.flags)}
+    entry = suppression.find_covering(connection, suppression.covering_hashes(secret, row.email, account_id), now)
+    if entry is not None and entry.kind == SuppressionKind.ADDRESS and old is None:
+        return {**said, "outcome": "refused", "reason": f"suppressed-{entry.reason}: this person is never mailed"}
+    if entry is not None:
+        said["reason"] = ", ".join((*row.flags, f"suppressed-{entry.reason}"))
     if old is None:
-        own = {name: values[name] for name in OWN_COLUMNS if name in values}
+        own: dict[str, Any] = {name: values[name] for name in OWN_COLUMNS if name in values}
+        own["do_not_contact"] = bool(own.get("do_not_contact"))
         fields = {**row.extra, **({"company": values["company"]} if values.get("company") else {})}
         contacts.save_contact(connection, {**own, "email": row.email, "account_id": account_id, "fields": fields}, now)
         return {**said, "outcome": "added"}
@@ -83,6 +94,8 @@ def _save_row(connection: Connection, row: ContactRow, now: datetime) -> dict[st
     if not changes:
         return {**said, "outcome": "unchanged"}
     contacts.save_contact(connection, {"fields": dict(old.fields), **changes, "id": old.id}, now)
+    if "do_not_contact" in changes:
+        stop_contacts(connection, [old.id], StopEvent.SUPPRESSED, actor="import", now=now)
     return {**said, "outcome": "updated"}
 
 
@@ -120,13 +133,15 @@ def enroll_contacts(opened: Opened, name: str, addresses: Sequence[str], now: da
             if contact is None:
                 rows.append({"email": email, "outcome": "refused", "reason": "unknown address: import it first"})
                 continue
-            past = history.contact_history(connection, contact, opened.secret, now)
-            account = contacts.account(connection, contact.account_id) if contact.account_id else None
-            allowed = may_write(contact, account, past, opened.config.guardrails, name, now.date())
-            if name in past.active_sequences:
+            allowed = ask_guardrails(connection, opened, contact, sequence, now)
+            live = enrollments.enrollments_of(connection, [contact.id], live=True)
+            if name in {one.sequence for one in live}:
                 rows.append({"email": email, "outcome": "unchanged", "reason": "is in this sequence already"})
-            elif not allowed.allowed:
-                rows.append({"email": email, "outcome": "refused", "reason": allowed.reasons[0].sentence})
+            elif allowed.refused:
+                why = next(reason for reason in allowed.reasons if not reason.passing)
+                detail = {"sequence": name, "reason": why.slug}
+                audit.append(connection, now, "postroom", "enrollment.refused", f"contact:{contact.id}", detail)
+                rows.append({"email": email, "outcome": "refused", "reason": why.sentence})
             else:
                 delay = sequence.step[0].delay
                 due_at = add_delay(now, delay, contact.zone, contact.country, sequence.window)
@@ -135,6 +150,18 @@ def enroll_contacts(opened: Opened, name: str, addresses: Sequence[str], now: da
         return rows
 
     return opened.store.write_now(unit)
+
+
+def ask_guardrails(
+    connection: Connection, opened: Opened, contact: Contact, sequence: SequenceSettings, now: datetime
+) -> Allowance:
+    """Ask whether a contact may be written to by a sequence, as the worker will ask again."""
+    name = sequence.name
+    past = history.contact_history(connection, contact, opened.secret, now, but_sequence=name)
+    account = contacts.account(connection, contact.account_id) if contact.account_id else None
+    today = local_date(now, sequence.window, contact.zone, contact.country)
+    recycle = recycle_times(opened.config.sequence)
+    return may_write(contact, account, past, opened.config.guardrails, name, today, recycle=recycle)
 
 
 def _chosen(connection: Connection, addresses: Sequence[str]) -> list[tuple[str, Contact | None]]:

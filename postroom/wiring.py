@@ -19,6 +19,7 @@ from inbox.parse_apart import ParsingProcess
 from inbox.reader import ImapReader, Reader
 from inbox.worker import JudgeWorker, MailboxWorker
 from outbound.dkim_sign import make_signer
+from outbound.experiment import stable_choice
 from outbound.letter import LetterWriter
 from outbound.notification import compose_notice
 from outbound.oauth import TokenKeeper
@@ -154,10 +155,11 @@ def build_house(
     writer = LetterWriter(opened.secret, config.company, names, signers)
     chance = random.SystemRandom()
     random_jitter = jitter or (lambda _key: chance.random())
+    stable_jitter = jitter or (lambda key: stable_choice(opened.secret, f"jitter|{key}") / 2**64)
     results = results_of(config, opened.secret)
     find = find_by(readers)
     sender = SendWorker(
-        store, policy, writer, transports, random_jitter, find, results=results, clock=clock.now, alarm=alarm,
+        store, policy, writer, transports, stable_jitter, find, results=results, clock=clock.now, alarm=alarm,
         patience=patience,
     )  # fmt: skip
     pollers = {

@@ -5,7 +5,7 @@ from dataclasses import fields as record_fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
 
 from store import audit, records
 from store.tables import Account, Contact, core
@@ -40,6 +40,13 @@ def contacts_named(connection: Connection, first: str, last: str, domain: str) -
         func.lower(_CONTACT.c.last_name) == last.lower(),
         _CONTACT.c.email.endswith(f"@{domain}", autoescape=True),
     )
+    return [_as_contact(row) for row in connection.execute(query)]
+
+
+def contacts_at(connection: Connection, domain: str) -> list[records.Contact]:
+    """Return the contacts of a mail domain and its subdomains."""
+    ends = (f"@{domain}", f".{domain}")
+    query = select(_CONTACT).where(or_(*(_CONTACT.c.email.endswith(end, autoescape=True) for end in ends)))
     return [_as_contact(row) for row in connection.execute(query)]
 
 

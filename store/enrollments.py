@@ -13,7 +13,7 @@ from store.vocabulary import EnrollmentState, SendState
 
 _ENROLLMENT, _CONTACT, _SEND, _SEQUENCE = core(Enrollment), core(Contact), core(Send), core(SequenceTable)
 LIVE = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED)
-_DUE = (
+_JOINED = (
     select(
         _ENROLLMENT.c.id,
         _ENROLLMENT.c.contact_id,
@@ -25,11 +25,13 @@ _DUE = (
         _CONTACT.c.email,
         _CONTACT.c.zone,
         _CONTACT.c.country,
+        _ENROLLMENT.c.resume_at,
     )
     .join(_CONTACT, _CONTACT.c.id == _ENROLLMENT.c.contact_id)
-    .join(_SEQUENCE, _SEQUENCE.c.name == _ENROLLMENT.c.sequence)
-    .where(_ENROLLMENT.c.due_at.is_not(None), _SEQUENCE.c.active)
     .order_by(_ENROLLMENT.c.due_at, _ENROLLMENT.c.id)
+)
+_DUE = _JOINED.join(_SEQUENCE, _SEQUENCE.c.name == _ENROLLMENT.c.sequence).where(
+    _ENROLLMENT.c.due_at.is_not(None), _SEQUENCE.c.active
 )
 
 
@@ -64,21 +66,28 @@ def enroll(connection: Connection, contact_id: int, sequence: str, due_at: datet
 
 def due_steps(connection: Connection, now: datetime, limit: int = 100_000) -> list[records.DueStep]:
     """Return what is due now in running sequences, longest due first."""
-    return [
-        records.DueStep(
-            enrollment_id=row.id,
-            contact_id=row.contact_id,
-            account_id=row.account_id,
-            sequence=row.sequence,
-            step=row.step,
-            due_at=row.due_at,
-            mailbox=row.mailbox,
-            recipient_domain=row.email.rpartition("@")[2],
-            zone=row.zone,
-            country=row.country,
-        )
-        for row in connection.execute(_DUE.where(_ENROLLMENT.c.due_at <= now).limit(limit))
-    ]
+    return [_due(row) for row in connection.execute(_DUE.where(_ENROLLMENT.c.due_at <= now).limit(limit))]
+
+
+def _due(row: Any) -> records.DueStep:
+    return records.DueStep(
+        enrollment_id=row.id,
+        contact_id=row.contact_id,
+        account_id=row.account_id,
+        sequence=row.sequence,
+        step=row.step,
+        due_at=max(row.due_at, row.resume_at or row.due_at),
+        mailbox=row.mailbox,
+        recipient_domain=row.email.rpartition("@")[2],
+        zone=row.zone,
+        country=row.country,
+    )
+
+
+def coming_steps(connection: Connection, sequences: Collection[str]) -> list[records.DueStep]:
+    """Return the next step of everybody in these sequences who has one coming, whether the sequences run or not."""
+    running = _JOINED.where(_ENROLLMENT.c.sequence.in_(sequences), _ENROLLMENT.c.due_at.is_not(None))
+    return [_due(row) for row in connection.execute(running)]
 
 
 def next_due_at(connection: Connection) -> datetime | None:

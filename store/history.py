@@ -5,10 +5,10 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from store import enrollments, handovers, records, suppression
-from store.tables import Enrollment, Message, Send, core
-from store.vocabulary import EnrollmentState, HandoverState, Label, SendState, Tag
+from store.tables import Message, Send, core
+from store.vocabulary import HandoverState, Label, SendState, Tag
 
-_SEND, _MESSAGE, _ENROLLMENT = core(Send), core(Message), core(Enrollment)
+_SEND, _MESSAGE = core(Send), core(Message)
 
 
 def attempts(connection: Connection, send_id: int) -> int:
@@ -33,7 +33,8 @@ def contact_history(
 ) -> records.ContactHistory:
     """Return what the guardrails ask about a contact; `but_sequence` is the one that asks and does not count."""
     hashes = suppression.covering_hashes(secret, contact.email, contact.account_id)
-    live = enrollments.enrollments_of(connection, [contact.id], live=True)
+    known = enrollments.enrollments_of(connection, [contact.id])
+    ended = [one for one in known if one.ended_at is not None]
     reply = connection.execute(
         select(_MESSAGE.c.label, _MESSAGE.c.tags, _MESSAGE.c.internal_at, _MESSAGE.c.return_on)
         .join(_SEND, _SEND.c.id == _MESSAGE.c.send_id)
@@ -44,22 +45,18 @@ def contact_history(
         .order_by(_MESSAGE.c.internal_at.desc())
         .limit(1)
     ).one_or_none()
-    finished = connection.execute(
-        select(_ENROLLMENT.c.ended_at)
-        .where(_ENROLLMENT.c.contact_id == contact.id, _ENROLLMENT.c.state == EnrollmentState.FINISHED)
-        .order_by(_ENROLLMENT.c.ended_at.desc())
-        .limit(1)
-    ).scalar()
     offer = handovers.last_of_contact(connection, contact.id)
     rejected = offer if offer and offer.state in (HandoverState.REJECTED, HandoverState.DISPUTED) else None
     return records.ContactHistory(
         suppressed=suppression.find_covering(connection, hashes, now),
-        active_sequences=tuple(one.sequence for one in live if one.sequence != but_sequence),
+        active_sequences=tuple(
+            one.sequence for one in known if one.state in enrollments.LIVE and one.sequence != but_sequence
+        ),
         last_reply_label=reply.label if reply else None,
         last_reply_on=reply.internal_at.date() if reply else None,
         last_reply_timing=bool(reply and Tag.TIMING in reply.tags),
         recycle_on=reply.return_on if reply else None,
-        finished_on=finished.date() if finished else None,
+        ended=tuple(sorted(ended, key=lambda one: one.ended_at or now, reverse=True)),
         rejected=rejected.reason if rejected else None,
         rejected_on=rejected.answered_at.date() if rejected and rejected.answered_at else None,
     )

@@ -253,7 +253,7 @@ class ContactHistory:
     last_reply_on: date | None = None
     last_reply_timing: bool = False  #: the last decline was about timing
     recycle_on: date | None = None  #: the date they named, or the end of the longer window
-    finished_on: date | None = None  #: the last sequence ended without an answer
+    ended: tuple[Enrollment, ...] = ()  #: what was before, newest end first
     rejected: RejectionReason | None = None  #: why a colleague did not take the lead, until somebody decides
     rejected_on: date | None = None
 

@@ -160,7 +160,8 @@ def test_health_bands(events: dict[str, Any], band: HealthBand) -> None:
 def test_the_preview_plays_all_steps_under_the_limits() -> None:
     due = [step(n) for n in range(30)]
     limits = {BOX: LimitSettings.model_validate({"per_day": "10/day", "gap": "3m", "jitter": "2m"})}
-    found = preview_sends(due, {BOX: load()}, {"demo": sequence(mailboxes=[BOX])}, limits, NOW, lambda _key: 0.3)
+    found, left = preview_sends(due, {BOX: load()}, {"demo": sequence(mailboxes=[BOX])}, limits, NOW, lambda _key: 0.3)
+    assert left == []
     assert Counter(send.step for send in found) == {0: 30, 1: 30}
     assert found == sorted(found, key=lambda send: send.at)
     for send in found:
