@@ -92,7 +92,12 @@ class Simulation:
         for _ in range(4):  # what is still open settles: six hours are the last look into Sent
             self.clock.advance(timedelta(hours=7))
             await self.run_pass()
+        self.close()
         return self.played
+
+    def close(self) -> None:
+        """End the child process of the house."""
+        self.house.parsing.close()
 
     async def run_pass(self) -> None:
         """Run a pass of every worker; a mailbox is polled when IDLE would say so, and each noon."""
@@ -144,6 +149,7 @@ class Simulation:
         if self.chance.random() < 0.05:
             self.chance.choice(list(self.boxes.values())).faults.append(ConnectionLost("cable pulled"))
         if self.chance.random() < 0.005:
+            self.house.parsing.close()  # all that a killed process takes along
             self.house = self._build()
             self.played.restarts += 1
 

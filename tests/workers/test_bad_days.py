@@ -1,6 +1,7 @@
 """What happens on a bad day: mail that nobody can read, servers that are down, a field that is missing?"""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,13 @@ LETTER = b"From: nina@elsewhere.test\r\nTo: m0@out.test\r\nSubject: a question\r
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Simulation:
-    simulation = Simulation(tmp_path, seed=3, contacts=4)
-    simulation.clock.advance(timedelta(hours=4))  # in the middle of everybody's Monday morning
-    return simulation
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Simulation]:
+    """A small world in the middle of everybody's Monday morning; a test may set the subject of the letters."""
+    subject = getattr(request, "param", "A question, {{ first_name }}")
+    simulation = Simulation(tmp_path, seed=3, contacts=4, subject=subject)
+    simulation.clock.advance(timedelta(hours=4))
+    yield simulation
+    simulation.close()
 
 
 def status(world: Simulation) -> dict[str, Any]:
@@ -72,9 +76,8 @@ def test_a_relay_that_is_down_is_named_and_every_letter_leaves_once(world: Simul
     assert not any(row["reason"] for row in status(world).values())
 
 
-def test_a_missing_field_refuses_the_letter_and_names_contact_and_field(tmp_path: Path) -> None:
-    world = Simulation(tmp_path, seed=3, contacts=4, subject="{{ nickname }}, a question")
-    world.clock.advance(timedelta(hours=4))
+@pytest.mark.parametrize("world", ["{{ nickname }}, a question"], indirect=True)
+def test_a_missing_field_refuses_the_letter_and_names_contact_and_field(world: Simulation) -> None:
     world.fill()
     pass_now(world)
     store = world.played.opened.store
