@@ -17,6 +17,7 @@ from inbox.desk import give_owner, tell
 from inbox.judgement import FilingPolicy, Judgement
 from inbox.threads import NO_MATCH, ThreadMatch, match_reply
 from inbox.triage import Actions, decide_actions
+from outbound.results import Results
 from outbound.stop import LIVE, TABLE, apply_event
 from ownership.absence import acting_for, present_desk
 from ownership.assign import Assignment
@@ -25,6 +26,7 @@ from store.records import Enrollment, Thread
 from store.vocabulary import EventName, Label, StopEvent, SuppressionKind, SuppressionReason
 
 MACHINE = "postroom"
+NAMES_IT = ("message-id", "learnt-id", "token")  # such an answer proves that the letter left
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ def file_message(connection: Connection, found: Judgement, policy: FilingPolicy,
         return Filed(thread.id if thread else None, match=match)  # one mail to two mailboxes acts once
     if found.announce:
         _tell_systems(connection, found, thread, policy, now)
+    if match.sent is not None and match.how in NAMES_IT:
+        Results(policy.secret, policy.sequences).settled_by_mail(connection, match.sent.send_id, now)
     people = _people(connection, found, match, thread)
     _stop_sequences(connection, people, match, actions, policy, now)
     if actions.suppress is not None:

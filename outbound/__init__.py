@@ -1,1 +1,19 @@
-"""outbound"""
+"""outbound: what leaves, when and from where, never twice, never over a limit, never after a stop.
+
+The flow:
+    `worker` leases its mailboxes and asks `plan` what may leave now
+    `delivery` reads the facts, asks `guardrails`, lets `letter` write the exact bytes; the ledger keeps them
+    `transport` says MAIL and RCPT, then calls back: the claim (`store.claims`) asks every question again and commits
+    DATA; `results` writes the answer down, `retry` says whose fault a refusal is
+    `sent_folder` settles later what stayed without an answer, and keeps the copies that Sent lacks
+
+Invariants:
+    - nothing is dialled before its bytes and its Message-ID are in the ledger; the claim names the hash of those bytes
+    - no DATA without a committed claim; silence after the message leads to Sent, then to `uncertain`, never to a resend
+    - "not in Sent" counts only at the last of three looks and only where the search finds what is known to be there
+    - a refusal of us (login, quota, authentication) holds or rests the mailbox and never costs the contact
+    - every limit is counted from the ledger; nothing is remembered between passes but connections
+
+Why the claim stands between RCPT and DATA: before it every refusal is definite and costs nothing, after it the only
+doubt is the answer to the message itself. benchmarks/kill_sends.py kills the process at every step of this.
+"""

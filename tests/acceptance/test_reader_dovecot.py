@@ -2,11 +2,18 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from inbox.reader import Cursor
-from inbox.settings import ImapSettings
+from inbox.settings import ImapSettings, InboxSettings
+from inbox.worker import MailboxWorker
+from postroom.clock import SystemClock
+from postroom.supervisor import Station, Supervisor
+from store import messages, schema
+from store.database import Store
 from tests.acceptance.servers import MailSite, dovecot_site
 from tests.doors.reader_contract import CONTRACT, Rig, ServerRig, Story, fetch
 
@@ -84,3 +91,28 @@ def test_a_message_of_seventeen_megabytes_arrives_whole(site: MailSite) -> None:
         await reader.close()
 
     tell(story, site, "large")
+
+
+def test_under_the_supervisor_idle_brings_mail_long_before_the_next_poll(site: MailSite, tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'postroom.db'}")
+    schema.upgrade(store)
+
+    async def story(rig: Rig) -> None:
+        assert isinstance(rig, ServerRig)
+        inbox = InboxSettings.model_validate({"poll_every": "10h"})
+        reader = rig.reader()
+        worker = MailboxWorker(store, rig.user, rig.settings, inbox, reader, "node")
+        station = Station("poll", worker, inbox.poll_every, news=worker.wait_for_news)
+        supervisor = Supervisor(SystemClock(), [station])
+        running = asyncio.create_task(supervisor.run())
+        await station.well.wait()
+        for number in range(1, 4):
+            await rig.deliver("INBOX", b"Subject: news\r\n\r\n", datetime.now(UTC))
+            while len(await store.read(messages.waiting)) < number:
+                await asyncio.sleep(0.01)
+        supervisor.stop()
+        await running
+        await reader.close()
+
+    tell(story, site, "supervised")
+    store.close()

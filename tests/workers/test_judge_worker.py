@@ -183,3 +183,12 @@ def test_a_database_that_does_not_answer_is_not_the_messages_fault(
 
 def _busy(*_args: Any) -> None:
     raise TemporaryError("the database did not answer")
+
+
+@pytest.mark.parametrize("state", ["claimed", "uncertain"])
+def test_a_reply_that_names_an_open_letter_proves_that_it_left(office: Office, state: str) -> None:
+    open_again = f"UPDATE send SET state = '{state}', sent_at = NULL"
+    office.store.write_now(lambda connection: connection.exec_driver_sql(open_again))
+    office.arrive(written("Yes, please call me."))
+    office.work()
+    assert [row["state"] for row in office.store.read_now(sends.all_sends)] == ["sent"]
