@@ -39,7 +39,9 @@ _PERSONAL = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _ALONE = re.compile(r"^[\s>*\"'<\[(=-]{0,12}[^\s@<>]{1,64}@[^\s@<>]{1,250}[\s>\"')\].:,=-]{0,12}$", re.MULTILINE)
-_FOR_GOOD = re.compile(r"(?<!fails )(?<!non-)(?:permanent|fatal)(?:ly)?\b|failed 20 attempts|undeliverable to", re.IGNORECASE)
+_FOR_GOOD = re.compile(
+    r"(?<!fails )(?<!non-)(?:permanent|fatal)(?:ly)?\b|failed 20 attempts|undeliverable to", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ PEOPLE: dict[str, dict[str, Any]] = {
 DESKS = {"triage": T, "compliance": C, "escalation": G, "operations": O}
 AWAY = {"absences": [{"from": "2026-03-01", "to": "2026-03-07"}]}
 LEFT = {"left_on": "2026-02-01"}
+OPENED: list["Desk"] = []  # closed by conftest.py
 
 
 @lru_cache(maxsize=1)
@@ -78,6 +79,7 @@ class Desk:
         shutil.copy(_template(), path)
         self.store = Store(f"sqlite:///{path}", inline=True)
         self._uid = 0
+        OPENED.append(self)
         self.configure()
 
     def configure(self) -> None:

@@ -73,7 +73,8 @@ def test_an_offer_holds_the_whole_package_and_changes_no_owner(desk: Desk) -> No
 @pytest.mark.parametrize("lacking", ["notes", "next_step", "next_on"])
 def test_an_incomplete_offer_is_refused_and_says_what_is_missing(desk: Desk, lacking: str) -> None:
     with pytest.raises(PermanentError, match=f"lacks {lacking}"):
-        offer(desk, **{lacking: None if lacking == "next_on" else " "})  # type: ignore[arg-type]
+        changes: dict[str, Any] = {lacking: None if lacking == "next_on" else " "}
+        offer(desk, **changes)
     assert desk.store.read_now(handovers.find) == []
 
 

@@ -4,6 +4,7 @@ Stepped clock, doors in memory, the shipped classifier, a restart in between. Ti
 """
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -144,7 +145,7 @@ class Weekend:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Weekend:
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weekend]:
     story = Weekend(tmp_path_factory.mktemp("weekend"))
 
     async def play() -> None:
@@ -152,6 +153,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Weekend:
         reply = story.mail(CHRIS, BOX, "Yes, I am interested. Can we have a call this week?", story.letters[0])
         await story.until(6, "18:00")
         await story.until(7, "12:00", every=30)
+        story.house.parsing.close()
         story.house = story.build()  # the machine was off until Sunday night
         story.clock.set(berlin(8, "23:00"))
         await story.until(9, "09:20")
@@ -161,7 +163,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Weekend:
         await story.until(10, "10:10")
 
     asyncio.run(play())
-    return story
+    yield story
+    story.house.parsing.close()
+    story.opened.store.close()
 
 
 def test_the_backup_is_told_on_friday_and_the_ladder_climbs_on_monday_morning(played: Weekend) -> None:
