@@ -1,26 +1,34 @@
 """How good is the model on families of texts that it never saw? Figures, and the card that is published."""
 
+import json
 import math
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from classifier.abstain import decide
-from classifier.labels import count_labels
-from classifier.model import LinearModel, softmax
-from classifier.train import HeldOut
+from classifier.embeddings import embed
+from classifier.features import extract
+from classifier.labels import Example, count_labels
+from classifier.model import LinearModel, join, softmax
+from classifier.train import HeldOut, label_scores
 from store.vocabulary import Label
 
+WORDS = "words"
 HUMAN = (Label.INTERESTED, Label.NOT_INTERESTED, Label.UNSUBSCRIBE, Label.OTHER)
 FILED_AWAY = (Label.NOT_INTERESTED, Label.OUT_OF_OFFICE, Label.BOUNCE)
 WANTED = (Label.INTERESTED, Label.OTHER)
 INTRODUCTION = """\
 # The reply classifier
 
-Linear model over words and character n-grams; trained by `postroom train`. Every figure is on texts whose *family*
-(idea or wording pattern) the scoring model had not seen (five folds), written by the same authors as the training
-texts: expect lower figures on other people's mail.
+Words: a linear model over words and character n-grams. Sense: small networks over multilingual sentence embeddings,
+where the extra `embeddings` is installed; their log probabilities are averaged. Trained by `postroom train`.
+
+*Mirror* is a set of mostly hard texts by another author, never trained on and never used for a choice: read it first.
+*Families* are training texts whose family (idea or wording pattern) the scoring model had not seen (five folds),
+written by the same authors as the rest: expect lower figures on other people's mail.
 
 """
 LIMITS = (
@@ -32,11 +40,13 @@ LIMITS = (
 class Judged:
     """What the bars make of held-out probabilities."""
 
-    def __init__(self, held: HeldOut, model: LinearModel) -> None:
-        self.chances = softmax(held.scores / model.temperature)
+    def __init__(self, held: HeldOut, model: LinearModel, *, sense: bool = False) -> None:
+        judge = model.sense if sense and model.sense is not None else model
+        self.labels = held.labels
+        self.chances = softmax(held.scores / judge.temperature)
         labels = [Label(name) for name in held.labels]
         rows = [dict(zip(labels, row, strict=True)) for row in self.chances.tolist()]
-        self.decisions = [decide(row, model.thresholds) for row in rows]
+        self.decisions = [decide(row, judge.thresholds) for row in rows]
         self.truth = [example.label for example in held.examples]
         self.languages = [example.language for example in held.examples]
         self.confidence = [row[decision.label] for row, decision in zip(rows, self.decisions, strict=True)]
@@ -65,9 +75,17 @@ def interval(hits: int, of: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def figures(held: HeldOut, model: LinearModel) -> dict[str, float]:
-    """Return the headline figures on held-out families."""
-    judged = Judged(held, model)
+def judge_apart(model: LinearModel, examples: list[Example], *, sense: bool) -> Judged:
+    """Judge texts that took no part in training at all, by words alone or by words and sense."""
+    scores = label_scores(model, [extract(example.text) for example in examples])
+    if sense and model.sense is not None:
+        points = np.array([embed(example.text) for example in examples])
+        scores = join(scores, model.sense.log_probabilities(points))
+    return Judged(HeldOut(examples, scores, model.heads["label"][0]), model, sense=sense)
+
+
+def figures(judged: Judged) -> dict[str, float]:
+    """Return the headline figures."""
     said = [decision.label for decision in judged.decisions]
     decided = [row for row, decision in enumerate(judged.decisions) if not decision.abstained]
     stops = [row for row, label in enumerate(judged.truth) if label == Label.UNSUBSCRIBE]
@@ -87,14 +105,14 @@ def figures(held: HeldOut, model: LinearModel) -> dict[str, float]:
             np.mean([judged.truth[row] == Label.UNSUBSCRIBE for row in suppressed] or [True])
         ),
         "silent loss": float(np.mean([said[row] in FILED_AWAY and not judged.decisions[row].hold for row in wanted])),
-        "expected calibration error": calibration_error(held, judged),
+        "expected calibration error": calibration_error(judged),
     }
 
 
-def calibration_error(held: HeldOut, judged: Judged, bins: int = 10) -> float:
+def calibration_error(judged: Judged, bins: int = 10) -> float:
     """Return the expected calibration error of the most probable label over equal-width bins."""
     top = judged.chances.max(axis=1)
-    right = np.array([held.labels[i] for i in judged.chances.argmax(axis=1)]) == np.array(
+    right = np.array([judged.labels[i] for i in judged.chances.argmax(axis=1)]) == np.array(
         [str(one) for one in judged.truth]
     )
     error = 0.0
@@ -105,21 +123,44 @@ def calibration_error(held: HeldOut, judged: Judged, bins: int = 10) -> float:
     return error
 
 
-def describe(held: HeldOut, model: LinearModel) -> str:
-    """Return the headline figures as text."""
-    return "".join(f"{name:34s} {value:8.4f}\n" for name, value in figures(held, model).items())
+def judge_all(model: LinearModel, held: Mapping[str, HeldOut], mirror: list[Example]) -> dict[str, Judged]:
+    """Return every judgement that the card shows, the mirror first."""
+    found = {f"mirror, {name}": judge_apart(model, mirror, sense=name != WORDS) for name in held}
+    return found | {f"families, {name}": Judged(one, model, sense=name != WORDS) for name, one in held.items()}
 
 
-def write_card(folder: Path, model: LinearModel, held: HeldOut) -> None:
-    """Write `CARD.md` beside the weights."""
-    judged = Judged(held, model)
+def headline(everything: Mapping[str, Judged]) -> list[str]:
+    """Return the headline figures as lines of a Markdown table, a column a judgement."""
+    columns = {name: figures(judged) for name, judged in everything.items()}
+    lines = ["| figure | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    names = next(iter(columns.values()))
+    for name in names:
+        lines.append(f"| {name} | " + " | ".join(f"{one[name]:.4g}" for one in columns.values()) + " |")
+    return lines
+
+
+def write_card(folder: Path, model: LinearModel, held: Mapping[str, HeldOut], mirror: list[Example]) -> str:
+    """Write `CARD.md` beside the weights; returns its headline."""
+    everything = judge_all(model, held, mirror)
+    judged = list(everything.values())[-1]
     said = [decision.label for decision in judged.decisions]
-    lines = INTRODUCTION.splitlines()
-    lines += ["| figure | value |", "|---|---|"]
-    lines += [f"| {name} | {value:.4g} |" for name, value in figures(held, model).items()]
+    top = headline(everything)
+    lines = [*INTRODUCTION.splitlines(), *top]
+    for title, one in everything.items():
+        lines += [
+            "",
+            f"## Per language: {title}",
+            "",
+            "| language | texts | macro F1 before abstaining |",
+            "|---|---|---|",
+        ]
+        for language in sorted(set(one.languages)):
+            rows = [row for row, spoken in enumerate(one.languages) if spoken == language]
+            score = macro_f1([one.truth[row] for row in rows], [one.best[row] for row in rows])
+            lines.append(f"| {language} | {len(rows)} | {score:.3f} |")
     lines += [
         "",
-        "## Per label (after abstaining)",
+        f"## Per label (after abstaining): {list(everything)[-1]}",
         "",
         "| label | texts | precision | recall (95 % interval) |",
         "|---|---|---|---|",
@@ -129,18 +170,18 @@ def write_card(folder: Path, model: LinearModel, held: HeldOut) -> None:
         of = judged.truth.count(label)
         low, high = interval(round(recall * of), of)
         lines.append(f"| {label} | {of} | {precision:.3f} | {recall:.3f} ({low:.3f}-{high:.3f}) |")
-    lines += ["", "## Per language", "", "| language | texts | macro F1 before abstaining |", "|---|---|---|"]
-    for language in sorted(set(judged.languages)):
-        rows = [row for row, one in enumerate(judged.languages) if one == language]
-        score = macro_f1([judged.truth[row] for row in rows], [judged.best[row] for row in rows])
-        lines.append(f"| {language} | {len(rows)} | {score:.3f} |")
     lines += ["", "## Confusions (rows: truth, columns: decision)", "", "| | " + " | ".join(Label) + " |",
               "|---|" + "---|" * len(Label)]  # fmt: skip
     pairs = Counter(zip(judged.truth, said, strict=True))
     lines += [f"| {truth} | " + " | ".join(str(pairs[truth, label]) for label in Label) + " |" for truth in Label]
     lines += ["", "## Trained on", "", "| language | " + " | ".join(Label) + " |", "|---|" + "---|" * len(Label)]
-    for language, counts in sorted(count_labels(held.examples).items()):
+    for language, counts in sorted(count_labels(held[WORDS].examples).items()):
         lines.append(f"| {language} | " + " | ".join(str(counts[label]) for label in Label) + " |")
-    bars = ", ".join(f"{name} {value}" for name, value in model.thresholds.as_dict().items())
-    lines += ["", f"Bars, chosen on held-out families: {bars}. Temperature {model.temperature}.", "", LIMITS]
+    for name, judge in ((WORDS, model), ("words and sense", model.sense)):
+        if judge is not None:
+            bars = ", ".join(f"{bar} {value}" for bar, value in judge.thresholds.as_dict().items())
+            lines += ["", f"Bars of {name}, chosen on held-out families: {bars}. Temperature {judge.temperature}."]
+    digest = json.loads((folder / "model.json").read_text(encoding="utf-8"))["arrays_sha256"]
+    lines += ["", LIMITS, "", f"Model: {digest}"]
     (folder / "CARD.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(top) + "\n"

@@ -11,6 +11,7 @@ from store.errors import PermanentError
 from store.vocabulary import Label, Tag
 
 CORPUS = Path(__file__).parent / "corpus"
+MIRROR = CORPUS / "held_out"  # never trained on, never chosen on
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,21 @@ The shipped model is a JSON file and an array file (no pickle), loaded in a mome
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from classifier import embeddings
 from classifier.abstain import Thresholds, decide
 from classifier.features import extract, weighted
 from store.errors import PermanentError
 from store.vocabulary import Label, Tag
 
 SHIPPED = Path(__file__).parent / "weights"
-FORMAT = 1
+FORMAT = 2
+Heads = Mapping[str, tuple[tuple[str, ...], np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,41 @@ class Classifier(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """Small networks over sentence embeddings, with the temperature and bars that hold when they judge too.
+
+    Shapes: `mean`, `scale` (384,); `hidden` (networks, 385, units), `out` (networks, units + 1, labels), last row bias.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    hidden: np.ndarray
+    out: np.ndarray
+    temperature: float = 1.0
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def log_probabilities(self, points: np.ndarray) -> np.ndarray:
+        """Return log probabilities of the labels, shape (texts, labels), of points (texts, 384)."""
+        scaled = (points - self.mean) / self.scale
+        found = [
+            softmax(np.maximum(scaled @ first[:-1] + first[-1], 0.0) @ second[:-1] + second[-1])
+            for first, second in zip(self.hidden, self.out, strict=True)
+        ]
+        return np.asarray(np.log(np.maximum(np.mean(found, axis=0), 1e-9)))
+
+
 class LinearModel:
-    """A linear model over the shared features with three heads: label, tags, language."""
+    """A linear model over the shared features with three heads: label, tags, language; `sense` joins in if it can."""
 
     def __init__(
         self,
         terms: Iterable[str],
         idf: np.ndarray,
-        heads: Mapping[str, tuple[tuple[str, ...], np.ndarray, np.ndarray]],
+        heads: Heads,
         temperature: float,
         thresholds: Thresholds,
+        sense: Sense | None = None,
     ) -> None:
         self.terms = tuple(terms)
         self.index = {term: column for column, term in enumerate(self.terms)}
@@ -62,6 +89,7 @@ class LinearModel:
         self.heads = dict(heads)
         self.temperature = temperature
         self.thresholds = thresholds
+        self.sense = sense
 
     def classify(self, text: str) -> Classification:
         """Classify the sender's new text; an empty one is `other`."""
@@ -70,8 +98,12 @@ class LinearModel:
         columns, values = self._vector(text)
         names, coefficients, intercept = self.heads["label"]
         scores = values @ coefficients[columns] + intercept
-        probabilities = dict(zip(map(Label, names), softmax(scores / self.temperature).tolist(), strict=True))
-        decision = decide(probabilities, self.thresholds)
+        temperature, bars = self.temperature, self.thresholds
+        if self.sense is not None and embeddings.available():
+            scores = join(scores[None, :], self.sense.log_probabilities(embeddings.embed(text)[None, :]))[0]
+            temperature, bars = self.sense.temperature, self.sense.thresholds
+        probabilities = dict(zip(map(Label, names), softmax(scores / temperature).tolist(), strict=True))
+        decision = decide(probabilities, bars)
         return Classification(
             label=decision.label,
             confidence=probabilities[decision.label],
@@ -114,6 +146,11 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
+def join(scores: np.ndarray, sense: np.ndarray) -> np.ndarray:
+    """Return the mean of what words and sense say, as log probabilities, shape (texts, labels)."""
+    return np.asarray((np.log(np.maximum(softmax(scores), 1e-9)) + sense) / 2)
+
+
 def save_model(model: LinearModel, folder: Path, about: Mapping[str, object]) -> str:
     """Write `model.json` and `weights.npz`; returns the SHA-256 of the arrays, which the JSON names."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,6 +158,9 @@ def save_model(model: LinearModel, folder: Path, about: Mapping[str, object]) ->
     for name, (_, coefficients, intercept) in model.heads.items():
         arrays[f"{name}_coefficients"] = coefficients.astype(np.float16)
         arrays[f"{name}_intercept"] = intercept.astype(np.float32)
+    if model.sense is not None:
+        for name in ("mean", "scale", "hidden", "out"):
+            arrays[f"sense_{name}"] = getattr(model.sense, name).astype(np.float32)
     np.savez_compressed(folder / "weights.npz", allow_pickle=False, **arrays)
     digest = array_hash(arrays)
     described = {
@@ -129,6 +169,8 @@ def save_model(model: LinearModel, folder: Path, about: Mapping[str, object]) ->
         "temperature": model.temperature,
         "thresholds": model.thresholds.as_dict(),
         "heads": {name: list(names) for name, (names, _, _) in model.heads.items()},
+        "sense": model.sense
+        and {"temperature": model.sense.temperature, "thresholds": model.sense.thresholds.as_dict()},
         "about": dict(about),
         "terms": list(model.terms),
     }
@@ -165,6 +207,16 @@ def load_model(folder: Path = SHIPPED) -> LinearModel:
         for name, names in described["heads"].items()
     }
     thresholds = Thresholds.from_dict(described["thresholds"])
+    idf = arrays["idf"].astype(np.float64)
     return LinearModel(
-        described["terms"], arrays["idf"].astype(np.float64), heads, described["temperature"], thresholds
+        described["terms"], idf, heads, described["temperature"], thresholds, _sense(described["sense"], arrays)
+    )
+
+
+def _sense(described: Mapping[str, Any] | None, arrays: Mapping[str, np.ndarray]) -> Sense | None:
+    if described is None:
+        return None
+    parts = {name: arrays[f"sense_{name}"] for name in ("mean", "scale", "hidden", "out")}
+    return Sense(
+        **parts, temperature=described["temperature"], thresholds=Thresholds.from_dict(described["thresholds"])
     )

@@ -8,6 +8,7 @@ import typer
 
 from postroom import check_output, output
 from postroom.cli import ConfigOption, JsonOption, app
+from postroom.config import find_config, load_config
 from store.errors import ConfigError
 
 TIMEOUT_SECONDS = 4.0  # of one DNS lookup
@@ -26,7 +27,10 @@ def check(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether domains may send: SPF, DKIM, DMARC and the rest; exit 1 when one is blocked."""
+    """Say whether domains may send: SPF, DKIM, DMARC and the rest; exit 1 when one is blocked.
+
+    Without a DOMAIN, or with --config, the configuration names domains, relay, selectors and name server.
+    """
     from deliverability.resolver import DnsResolver
     from deliverability.verdict import check_domains, describe
 
@@ -34,6 +38,13 @@ def check(
     known: dict[str, Any] = {"relay": _relay(relay), "selectors": tuple(selector or ())}
     known["blocklists"] = tuple(blocklist or ())
     server = _address(resolver)
+    if config is not None or not names:
+        loaded = load_config(find_config(config))
+        own = loaded.deliverability
+        names = names or list(loaded.sending_domains())
+        known["relay"] = known["relay"] or next(iter(own.relays), None)
+        known["selectors"] = known["selectors"] or own.selectors
+        server = server or own.nameserver
 
     async def ask() -> list[dict[str, Any]]:
         found = await check_domains(DnsResolver(server, TIMEOUT_SECONDS), names, **known)

@@ -97,15 +97,14 @@ def train(
     into: Annotated[Path | None, typer.Option(help="folder of the model; default: the shipped one")] = None,
 ) -> None:
     """Train the classifier from the corpus in this repository, the same every time."""
-    from classifier.evaluate import describe, write_card
-    from classifier.labels import CORPUS, read_corpus
+    from classifier.evaluate import write_card
+    from classifier.labels import CORPUS, MIRROR, read_corpus
     from classifier.model import SHIPPED
     from classifier.train import train as train_model
 
     folder = into or SHIPPED
     model, held = train_model(read_corpus(CORPUS), folder)
-    write_card(folder, model, held)
-    sys.stdout.write(describe(held, model))
+    sys.stdout.write(write_card(folder, model, held, read_corpus(MIRROR)))
 
 
 @app.command()

@@ -118,6 +118,15 @@ def test_an_edit_of_the_log_is_found(kept: Path, tmp_path: Path) -> None:
     assert "20" in found.stdout
 
 
+def test_check_without_a_domain_checks_the_configured_ones(kept: Path) -> None:
+    asked = run(kept, "check", "--resolver", "127.0.0.1:9", "--json")  # nobody answers there: nothing is known
+    found = [json.loads(line) for line in asked.stdout.splitlines()]
+    assert [(row["domain"], row["verdict"]) for row in found] == [
+        ("outreach.test", "unknown"),
+        ("mailing.test", "unknown"),
+    ]
+
+
 def test_people_commands_work_on_what_was_kept(kept: Path) -> None:
     assert run(kept, "config", "check").returncode == 0
     assert "ProtectSystem=strict" in run(kept, "unit").stdout

@@ -114,7 +114,7 @@ class Sending(RuleBasedStateMachine):
     @rule(number=NUMBERS, name=st.sampled_from(["Ann", "Ben"]))
     def edit(self, number: int, name: str) -> None:
         if number in self.enrolled:
-            values = {"email": self.address(number), "first_name": name}
+            values = {"id": self.post.enrollment(self.enrolled[number]).contact_id, "first_name": name}
             self.store.write_now(contacts.save_contact, values, self.post.now)
 
     @rule()

@@ -1,0 +1,64 @@
+"""Is the shipped model the one that the card describes, and does it judge with and without the embeddings wheel?"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from classifier import embeddings
+from classifier.evaluate import judge_apart, macro_f1
+from classifier.labels import CORPUS, MIRROR, read_corpus
+from classifier.model import SHIPPED, load_model
+from store.errors import PermanentError
+from store.vocabulary import Label
+
+MODEL = load_model()
+
+
+def test_the_card_describes_the_shipped_model() -> None:
+    about = json.loads((SHIPPED / "model.json").read_text(encoding="utf-8"))
+    assert f"Model: {about['arrays_sha256']}" in (SHIPPED / "CARD.md").read_text(encoding="utf-8")
+    assert about["about"]["texts"] == len(read_corpus(CORPUS))
+
+
+def test_no_text_of_the_mirror_is_in_the_corpus() -> None:
+    known = {" ".join(one.text.casefold().split()) for one in read_corpus(CORPUS)}
+    assert not [one for one in read_corpus(MIRROR) if " ".join(one.text.casefold().split()) in known]
+
+
+def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
+    for name in ("model.json", "weights.npz"):
+        (tmp_path / name).write_bytes((SHIPPED / name).read_bytes())
+    text = (tmp_path / "model.json").read_text(encoding="utf-8")
+    (tmp_path / "model.json").write_text(text.replace('"arrays_sha256":"', '"arrays_sha256":"0'), encoding="utf-8")
+    with pytest.raises(PermanentError, match="does not match its own description"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("wheel", [True, False])
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Please take me off your list.", Label.UNSUBSCRIBE),
+        ("What would it cost for forty users? Could we talk on Thursday?", Label.INTERESTED),
+        ("?", Label.OTHER),
+    ],
+)
+def test_it_judges_with_and_without_the_wheel(
+    monkeypatch: pytest.MonkeyPatch, wheel: bool, text: str, label: Label
+) -> None:
+    if wheel and not embeddings.available():
+        pytest.skip("the extra `embeddings` is not installed")
+    monkeypatch.setattr(embeddings, "available", lambda: wheel)
+    assert MODEL.classify(text).label == label
+
+
+def test_one_text_is_judged_as_many_are() -> None:
+    mirror = read_corpus(MIRROR)[:20]
+    judged = judge_apart(MODEL, mirror, sense=embeddings.available())
+    assert [MODEL.classify(one.text).label for one in mirror] == [decision.label for decision in judged.decisions]
+
+
+def test_figures_are_those_of_a_hand_count() -> None:
+    truth = [Label.INTERESTED, Label.INTERESTED, Label.OTHER]
+    assert macro_f1(truth, [Label.INTERESTED, Label.OTHER, Label.OTHER]) == pytest.approx(2 / 3)
