@@ -178,8 +178,10 @@ def test_the_whole_job_on_real_servers(tmp_path: Path) -> None:
         assert threads["stop@acme.test"]["owner"] == CARL
         assert [row["value"] for row in ask(tmp_path, "suppression", "list", "--json")] == ["stop@acme.test"]
         told = BytesParser(policy=default).parsebytes(notes[0])
-        assert "chris@acme.test" in told["Subject"]
-        assert "This goes to Jon Field" in told.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+        assert told["Subject"].startswith("[interested] Chris: Re: A question, Chris")
+        body = told.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+        assert "chris@acme.test" in body
+        assert "This goes to Jon Field" in body
         with daemon(tmp_path):
             wait_until(
                 lambda: (tmp_path / "daemon.log").read_text(encoding="utf-8") and last_poll(tmp_path) is not None,
