@@ -22,7 +22,7 @@ from sklearn.neural_network import MLPClassifier
 from classifier import embeddings
 from classifier.abstain import Thresholds, choose_bar
 from classifier.features import NUMBERS, extract, weighted
-from classifier.labels import Example, read_corpus
+from classifier.labels import Example
 from classifier.model import SHIPPED, LinearModel, Sense, join, save_model, softmax
 from store.errors import PermanentError
 from store.vocabulary import Label, Tag
@@ -217,8 +217,3 @@ def _thresholds(held: HeldOut, temperature: float) -> Thresholds:
         show=0.3,
         file=round(min(max(file_bar, 0.45), 0.7), 4),
     )
-
-
-def train_from(corpus_folder: Path, folder: Path) -> tuple[LinearModel, dict[str, HeldOut]]:
-    """Read a corpus folder and train from it."""
-    return train(read_corpus(corpus_folder), folder)
