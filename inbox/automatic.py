@@ -12,10 +12,13 @@ from inbox.automatic_words import (
     ABSENCE_HINT,
     ABSENCE_SUBJECT,
     ABSENCE_TEXT,
+    CHALLENGE_STEP,
     CHALLENGE_TEXT,
+    HELP_DESK,
     LEFT_TEXT,
     OPT_OUT_ALONE,
     OPT_OUT_BOX,
+    TICKET_MADE,
     TICKET_SUBJECT,
     TICKET_TEXT,
 )
@@ -187,19 +190,17 @@ def _reports_failure(mail: ParsedMail) -> bool:
 
 
 def _is_ticket(mail: ParsedMail) -> bool:
-    """Tell whether a help desk answered: its number in the subject and its set phrases in the text."""
-    machine = bool(mail.get("x-auto-response-suppress") or mail.get("precedence")) or re.match(
-        r"(?:no-?reply|do-?not-?reply|support|help-?desk|service|servicedesk|tickets?|kundenservice|info)",
-        mail.from_address,
+    """Tell whether a help desk answered: a number, and its set phrases in subject or text."""
+    machine = bool(mail.get("x-auto-response-suppress") or mail.get("precedence") or HELP_DESK.match(mail.from_address))
+    text = " ".join(mail.text[:_TEXT].split())
+    return machine and bool(
+        TICKET_TEXT.search(text) and (TICKET_SUBJECT.search(mail.subject) or TICKET_MADE.search(text))
     )
-    return bool(TICKET_SUBJECT.search(mail.subject) and TICKET_TEXT.search(mail.text[:_TEXT]) and machine)
 
 
 def _is_challenge(mail: ParsedMail) -> bool:
     text = " ".join(mail.text[:1500].split())
-    return bool(
-        re.search(r"(?i)confirm|verif|deliver|held|spam|bestätig", mail.subject) and CHALLENGE_TEXT.search(text)
-    )
+    return bool(CHALLENGE_TEXT.search(text) and CHALLENGE_STEP.search(text))
 
 
 def _automatic_tags(mail: ParsedMail) -> frozenset[Tag]:

@@ -31,8 +31,8 @@ TICKET_SUBJECT = re.compile(
     re.IGNORECASE,
 )
 TICKET_TEXT = re.compile(
-    r"(?:ticket|case|request|reference|vorgangs?|anfrage|incident|dossier|demande|solicitud|caso|richiesta|aanvraag|pedido)[- ]?(?:id|nr\.?|no\.?|number|nummer|n°|num(?:ero|éro)?)?"
-    r"\s*[:#]?\s*(?:is |lautet |ist |est |es |unter der )?[#(]?\s*[A-Z]{0,6}-?\d{3,12}|(?:do|please do) not reply to this|we (?:have|'ve) received your|"
+    r"(?:ticket|case|request|reference|vorgangs?|anfrage|incident|dossier|demande|solicitud|caso|richiesta|aanvraag|pedido|chamado|protocolo|zgłoszenia|заявки)[- ]?(?:id|nr\.?|no\.?|number|nummer|n°|num(?:ero|éro)?)?"
+    r"\s*[:#-]?\s*(?:id - |is |lautet |ist |est |es |è |é |unter der |met nummer |with (?:the )?(?:id|number) )?[#(]{0,2}\s*(?:n° ?)?[A-Z]{0,6}-?\d{3,18}|(?:do|please do) not reply to this|we (?:have|'ve) received your|"
     r"wir haben ihre (?:anfrage|nachricht|e-?mail) erhalten|ihre anfrage wurde|nous avons bien reçu votre|hemos recibido su|abbiamo ricevuto la (?:sua|tua)|"
     r"wij hebben uw|recebemos (?:a sua|o seu)|get back to you (?:with)?in|thank you for contacting|vielen dank für ihre (?:anfrage|kontaktaufnahme)",
     re.IGNORECASE,
@@ -71,8 +71,24 @@ OPT_OUT_TEXT = re.compile(  # in an automatic reply's own words; a newsletter's 
     r"(?:verwijder|haal|schrap)\w{0,3}.{0,50}(?:lijst|bestand|adres|mailing)|geen (?:e-?mails?|mails?|reclame|nieuwsbrieven) meer|(?:remov|retir|exclu|apag)\w{1,5}.{0,50}(?:lista|base|cadastro|endereço|mailing)|não (?:me |nos )?(?:envi|escrev|contat|contact)\w{1,4} mais",
     re.IGNORECASE,
 )
-CHALLENGE_TEXT = re.compile(
-    r"(?:being |is |was |will be )?held until (?:you|the sender)|(?:confirm|verify|prove) (?:that )?(?:you are|yourself|your (?:e-?mail|address|identity|message))\b.{0,80}(?:human|person|deliver|sender|spam|click|only once)|to (?:have|get|deliver|complete) (?:your|the delivery of your) (?:e-?mail|message|mail)\b.{0,80}(?:click|reply|confirm|verify)|"
-    r"spamarrest|boxbe|whitelist request|add (?:yourself|you) to (?:my|the) (?:guest|allowed|approved|white) ?list|absender.{0,40}bestätigen sie|confirmez votre adresse pour",
+CHALLENGE_TEXT = re.compile(  # a filter between us and a person
+    r"(?:being |is |was |will be )?held until (?:you|the sender)|(?:being |is |was )held because the (?:address|sender)|(?:confirm|verify|prove)(?:ing)? (?:that )?you(?: a|['’])re (?:a |an )?(?:real |actual )?(?:human|person|not a (?:ro)?bot)|(?:not|aren['’]t) a (?:ro)?bot|protect(?:ing|ed)? (?:myself |my \w{1,12} |himself )?(?:from|against) (?:junk|spam|unsolicited)|"
+    r"(?:to|and) (?:have|get|deliver|release|complete) (?:your|the delivery of your) (?:e-?mail|message|mail)\b|spamarrest|boxbe|whitelist request|add (?:yourself|you|your address) to (?:my|the|our) (?:guest|allowed|approved|white|safe) ?list|list of approved senders|only from (?:people|senders) (?:that )?(?:i|we) (?:have )?(?:approved|know)|complete the verification|"
+    r"bestätigen sie .{0,40}(?:absender|dass sie (?:ein mensch|kein roboter)|ihre e-?mail-?adresse)|damit ihre (?:e-?mail|nachricht) (?:\w{1,12} )?zugestellt|confirmez (?:votre adresse pour|que vous n['’]êtes pas un robot)|mailinblack|pour que votre (?:message|mail|e-?mail|courriel) (?:me |nous |lui )?(?:parvienne|soit (?:remis|distribué|délivré))|vous authentifier|"
+    r"para que (?:su|tu|sua|seu|a sua|o seu) (?:mensaje|correo|mensagem|e-?mail) (?:sea|pueda ser|seja|possa ser) (?:entreg|recib|encaminhad)|(?:que )?(?:no es un|você não é um|não é um) rob[oóô]|perché il (?:suo|tuo) messaggio (?:sia|venga) (?:consegnat|recapitat)|(?:di non essere|che non sei) un robot|om uw bericht (?:te laten )?(?:bezorgen|afleveren)|подтвердите,? что вы не робот",
+    re.IGNORECASE,
+)
+CHALLENGE_STEP = re.compile(  # what it wants us to do
+    r"https?://|\bclick|\blink\b|\breply\b|\brequest form|\bcliqu|\blien\b|\bklick|\benlace|\bclic\b|\bresponda|\bclique|\bantworten|\bempty message|\bcaptcha|confirm|нажмите|ссылк",
+    re.IGNORECASE,
+)
+HELP_DESK = re.compile(
+    r"(?:no-?reply|do-?not-?reply|support|help-?desk|service|servicedesk|service-?desk|tickets?|kundenservice|kundendienst|info|jira|otrs|soporte|atencion|ayuda|suporte|atendimento|assistenza|supporto|klantenservice|sav|serviceclient|customer|desk)\b"
+)
+TICKET_MADE = re.compile(
+    r"(?:request|ticket|case|enquiry|inquiry|incident|issue)\b[^.!?]{0,50}(?:has been|was) (?:successfully )?(?:received|created|opened|logged|registered|raised|assigned)|(?:acknowledge|confirm)(?:ing)? that we (?:have )?(?:got|received) your|"
+    r"(?:ticket|vorgang|anfrage)s?-?\s?(?:nummer|nr\.?|id)\b[^.!?]{0,30}\d{3}|(?:ihre anfrage|ihr anliegen|ihr ticket) (?:wurde|ist) (?:unter|erfasst|eingegangen|erstellt|angelegt)|nous avons (?:bien )?reçu votre (?:demande|message)|votre demande (?:a (?:bien )?été|est) (?:reçue|enregistrée|prise)|numéro de (?:ticket|dossier|demande)|"
+    r"hemos recibido (?:su|tu) (?:solicitud|consulta|mensaje)|número de (?:caso|ticket|solicitud|chamado|protocolo)|número do (?:seu )?(?:chamado|ticket|protocolo|pedido)|recebemos (?:a )?(?:sua|tua) (?:mensagem|solicitação)|abbiamo ricevuto la (?:sua|tua) richiesta|numero (?:del|di) (?:ticket|richiesta|pratica)|"
+    r"(?:uw|je) (?:aanvraag|bericht|verzoek) [^.!?]{0,60}(?:ontvangen|geregistreerd|aangemaakt)|(?:ticket|ärende|sag|sak)s?(?:nummer|nr)\b[^.!?]{0,30}\d{3}|numer (?:zgłoszenia|sprawy)|номер (?:заявки|обращения)|(?:工单|お問い合わせ|受付)(?:编号|番号)",
     re.IGNORECASE,
 )

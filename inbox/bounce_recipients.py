@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from inbox.bounce_words import HARD
 from inbox.parse import ParsedMail
 
 ADDRESS = re.compile(
@@ -37,6 +38,7 @@ def failed_addresses(text: str, mail: ParsedMail) -> tuple[str, ...]:
     ours = {mail.from_address, *mail.to, *mail.cc, *mail.delivered_to}
     strong: list[str] = []
     weak: list[str] = []
+    blamed: list[str] = []  # of addresses in running text, those whose line says why
     block = ""
     for line in text.split("\n")[:2_000]:
         line = line[:LONGEST_LINE]
@@ -57,9 +59,11 @@ def failed_addresses(text: str, mail: ParsedMail) -> tuple[str, ...]:
                 strong.append(address)
             else:
                 weak.append(address)
-    found = [one for one in strong if one not in ours] or [one for one in weak if one not in ours]
+                blamed += [address] * bool(HARD.search(line))
+    found = [one for one in strong if one not in ours] or [one for one in blamed or weak if one not in ours]
     found = found or [one for one in strong if one != mail.from_address] or _bare_locals(text, mail)
-    found = found or [one.lower() for one in re.findall(rf"generated from ({ADDRESS.pattern})", text[:4_000])]
+    generated = re.findall(rf"generated from ({ADDRESS.pattern})", text[:4_000])
+    found = found or [one.lower() for one in generated if "." in one.rpartition("@")[2]]
     return tuple(dict.fromkeys(found))
 
 

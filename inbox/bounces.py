@@ -148,8 +148,8 @@ def looks_automatic(mail: ParsedMail) -> bool:
     """Tell whether sender and subject are those of a mail system that reports a failure."""
     own = own_words(mail)
     head = own[:2500]
-    failure = bool(FAILURE_SUBJECT.search(mail.subject))
-    told = bool(TOLD.search(head))
+    failure = bool(FAILURE_SUBJECT.search(mail.subject) or (is_daemon(mail) and DELAYED.search(mail.subject)))
+    told = bool(TOLD.search(head) or (is_daemon(mail) and DELAYED.search(head)))
     answers = bool(REPLY_SUBJECT.match(mail.subject))
     if re.match(r"mailer[-_.]?daemon|mail-?daemon|mdaemon", mail.from_address):
         return failure or told or _addresses_or_codes(head, mail)
@@ -165,8 +165,10 @@ def looks_automatic(mail: ParsedMail) -> bool:
         return told and not answers and (failure or named)
     machine = bool(MACHINE.search(f"{mail.from_address.partition('@')[0]} {mail.from_name}"))
     coded = bool(_ENHANCED.search(head) or _SMTP.search(head)) and bool(failed_addresses(head, mail))
-    known = failure and told and (named or coded or "non-delivery report" in head.lower())
-    return known and (machine or not answers)
+    known = named or coded or "non-delivery report" in head.lower()
+    if machine and not answers:
+        known = known or bool(failed_addresses(head, mail))
+    return failure and told and known and (machine or not answers)
 
 
 def _addresses_or_codes(head: str, mail: ParsedMail) -> bool:
@@ -269,7 +271,8 @@ def _typed(value: str) -> str:
     if kind.strip().lower() == "x400":
         return ""
     found = ADDRESS.search(text.strip().strip("<>"))
-    return found[0].lower() if found else ""
+    masked = found is None or "..." in found[0]  # archives shorten addresses; nobody is reached there
+    return "" if masked or found is None else found[0].lower()
 
 
 def original_id(mail: ParsedMail) -> str:

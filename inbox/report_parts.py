@@ -48,17 +48,18 @@ def text_groups(text: str) -> Iterator[Fields]:
 def _whole_text(part: Message) -> str:
     """Return a report part as text: the standard parser cuts it into groups before it looks at the encoding."""
     payload = part.get_payload()
-    if isinstance(payload, list):
-        blocks = []
-        for child in payload[:MOST_FIELDS]:
-            if isinstance(child, Message):
-                inner = child.get_payload()
-                fields = "".join(f"{name}: {value}\n" for name, value in child.raw_items())
-                blocks.append(f"{fields}\n{inner if isinstance(inner, str) else ''}")
-        text = "\n\n".join(blocks)
-    else:
-        text = str(payload)
-    raw = text.encode("utf-8", "surrogateescape")
+    if not isinstance(payload, list):
+        raw = part.get_payload(decode=True)
+        return _as_text(raw if isinstance(raw, bytes) else str(payload).encode("utf-8", "surrogateescape"))
+    blocks = []
+    for child in payload[:MOST_FIELDS]:
+        if isinstance(child, Message):
+            inner = child.get_payload(decode=True)  # bytes: undecoded it would lose what is not ASCII
+            fields = "".join(f"{name}: {value}\n" for name, value in child.raw_items())
+            blocks.append(
+                fields.encode("utf-8", "surrogateescape") + b"\n" + (inner if isinstance(inner, bytes) else b"")
+            )
+    raw = b"\n\n".join(blocks)
     encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
     try:
         if encoding == "base64":
@@ -67,4 +68,8 @@ def _whole_text(part: Message) -> str:
             raw = a2b_qp(raw)
     except (Error, ValueError):
         pass
+    return _as_text(raw)
+
+
+def _as_text(raw: bytes) -> str:
     return clean(decode_bytes(raw, None)).replace("\r\n", "\n").replace("\r", "\n")

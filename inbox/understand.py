@@ -17,6 +17,7 @@ from inbox.quotes import new_text
 from store.vocabulary import Label, Tag
 
 SELF_PROVING = frozenset({"arf", "complaint", "one-click", "apple-unsubscribe"})
+DISTRUSTFUL = frozenset({"challenge", "ticket"})  # they speak of spam and unwanted mail: no wish of anybody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def _by_evidence(evidence: Evidence, said: Classification, tags: frozenset[Tag],
     label = evidence.label or Label.OTHER
     name = f"evidence:{evidence.name}"
     stop = OPT_OUT_TEXT.search(" ".join(text[:6_000].split())) if label == Label.OUT_OF_OFFICE else None
-    if stop or (label == Label.OUT_OF_OFFICE and said.label == Label.UNSUBSCRIBE):
+    feared = label == Label.OUT_OF_OFFICE and said.label == Label.UNSUBSCRIBE
+    if stop or (feared and evidence.name not in DISTRUSTFUL):
         why = f"an automatic reply that asks us to stop; {stop[0] if stop else said.why}"
         sure = 1.0 if stop else said.confidence
         return Meaning(Label.UNSUBSCRIBE, sure, tags | said.tags, name, why, text, said.language, hold=True)
@@ -89,7 +91,7 @@ def _by_evidence(evidence: Evidence, said: Classification, tags: frozenset[Tag],
         why=evidence.why,
         text=text,
         language=said.language,
-        hold=label == Label.UNSUBSCRIBE or (label == Label.OUT_OF_OFFICE and said.hold),
+        hold=label == Label.UNSUBSCRIBE or feared or (label == Label.OUT_OF_OFFICE and said.hold),
         bounce=evidence.bounce,
         trusted_stop=label == Label.UNSUBSCRIBE and evidence.name in SELF_PROVING,
         notice=evidence.notice,
