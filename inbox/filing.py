@@ -21,7 +21,7 @@ from outbound.results import Results
 from outbound.stop import LIVE, TABLE, apply_event
 from ownership.absence import acting_for, present_desk
 from ownership.assign import Assignment
-from store import contacts, enrollments, messages, sends, suppression, threads
+from store import absences, contacts, enrollments, messages, sends, suppression, threads
 from store.records import Enrollment, Thread
 from store.vocabulary import EventName, Label, StopEvent, SuppressionKind, SuppressionReason
 
@@ -130,7 +130,7 @@ def _ask_about_hold(connection: Connection, found: Judgement, policy: FilingPoli
         f"An automatic reply from {found.from_address} may ask us to stop; everything to the address is held until "
         f"you decide.\n\n{found.text}\n\nIf it does: postroom suppression add {found.from_address}\n"
     )
-    keeper = acting_for(policy.team, present_desk(policy.team, "compliance", now), now)
+    keeper = _compliance(connection, policy, now)
     payload = {"subject": subject, "text": text}
     tell(connection, policy, EventName.REPLY_CLASSIFIED, f"held:{found.id}", [keeper], payload, now)
 
@@ -271,8 +271,13 @@ def _suppress(
             who = f"everybody at account {value}" if kind == SuppressionKind.ACCOUNT else value
             payload = {"subject": f"Suppressed: {who}", "text": f"{found.from_address} asked us to stop ({reason}); "
                        f"suppressed: {who}.\n"}  # fmt: skip
-            keeper = acting_for(policy.team, present_desk(policy.team, "compliance", now), now)
+            keeper = _compliance(connection, policy, now)
             tell(connection, policy, EventName.SUPPRESSION_ADDED, f"suppression:{value}", [keeper], payload, now)
+
+
+def _compliance(connection: Connection, policy: FilingPolicy, now: datetime) -> str:
+    team = policy.team.with_absences(absences.all_spans(connection))
+    return acting_for(team, present_desk(team, "compliance", now), now)
 
 
 def _stop_account(connection: Connection, account_id: int, now: datetime) -> None:

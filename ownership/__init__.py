@@ -4,6 +4,7 @@ The flow: `facts.py` holds what a decision reads -> `assign.py` decides (stop wi
 owner the thread has, `rules.py` top to bottom with `targets.py`, triage) -> `outbox.py` records decision, facts and the
 rule book and queues notices -> `worker.py` delivers them and climbs the ladder of `escalate.py` -> `duties.py` follows
 absences and leavers and writes the weekly audit. `passing.py` and `passing_desk.py` hand a lead to the next role.
+`calendar_source.py` fetches a calendar, `calendars.py` says which days are away, `calendar_worker.py` keeps it.
 
 Invariants: deciding is pure and total, the same facts give the same answer (`replay.py` proves it for `explain`). A
 thread's owner changes only by a person, a leaver, an accepted or rejected handover, a legal threat, or a rule that says

@@ -51,7 +51,9 @@ def rulebook_to_json(settings: OwnershipSettings, team: TeamSettings) -> dict[st
     rules = settings.model_dump(
         mode="json", include=_ROUTING, exclude={"rule": {"__all__": {"respond_in"}}}, exclude_unset=True
     )
-    return {"rules": rules, "team": team.model_dump(mode="json", by_alias=True, exclude_unset=True)}
+    unread: dict[str, Any] = {"person": {"__all__": {"calendar", "calendar_secret", "quiet"}}, "calendar_every": True}
+    people = team.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=unread)
+    return {"rules": rules, "team": people}
 
 
 def rulebook_from_json(body: Mapping[str, Any]) -> tuple[OwnershipSettings, TeamSettings]:

@@ -24,7 +24,6 @@ from ownership.settings import LOOPBACK, WebhookSettings
 from store.errors import PermanentError, TemporaryError
 
 TIMEOUT_SECONDS = 15.0
-LONGEST_CALENDAR = 2_000_000  # bytes
 _EMBEDS_IPV4 = tuple(ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
 SendMail = Callable[[str, str, Mapping[str, Any]], Awaitable[None]]  #: (recipient, event key, payload)
 
@@ -67,8 +66,8 @@ async def post(hook: WebhookSettings, event: str, key: str, payload: Mapping[str
         headers = sign(secrets, key, int(now.timestamp()), body)
     headers["Content-Type"] = "application/json"
     try:
-        async with asyncio.timeout(2 * TIMEOUT_SECONDS), _client() as client:
-            url, own, extensions = await _pinned(hook.url)
+        async with asyncio.timeout(2 * TIMEOUT_SECONDS), open_client() as client:
+            url, own, extensions = await pinned(hook.url)
             async with client.stream(
                 "POST", url, content=body.encode(), headers=headers | own, extensions=extensions
             ) as answer:
@@ -87,30 +86,12 @@ def _slack(text: str) -> str:
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-async def fetch_calendar(url: str) -> str:
-    """Return a calendar's text from an https URL, under the same guard as webhooks."""
-    host = urlsplit(url).hostname
-    try:
-        async with asyncio.timeout(2 * TIMEOUT_SECONDS), _client() as client:
-            address, headers, extensions = await _pinned(url)
-            async with client.stream("GET", address, headers=headers, extensions=extensions) as answer:
-                if answer.status_code != 200:
-                    raise TemporaryError(f"calendar at {host} answered {answer.status_code}")
-                body = b""
-                async for piece in answer.aiter_bytes():
-                    body += piece
-                    if len(body) > LONGEST_CALENDAR:
-                        raise PermanentError(f"calendar at {host} is larger than {LONGEST_CALENDAR} bytes")
-    except (httpx.HTTPError, TimeoutError) as problem:
-        raise TemporaryError(f"calendar at {host}: {type(problem).__name__}") from problem
-    return body.decode("utf-8", "replace")
-
-
-def _client() -> httpx.AsyncClient:
+def open_client() -> httpx.AsyncClient:
+    """Return a client that follows no redirect and knows no proxy."""
     return httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False)
 
 
-async def _pinned(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
+async def pinned(url: str) -> tuple[str, dict[str, str], dict[str, str]]:
     """Return (URL with the checked address, Host header, extensions): the certificate is checked for the name."""
     parts = urlsplit(url)
     address, name = await resolve_public(url), parts.hostname or ""

@@ -1,5 +1,6 @@
 """Who is in the team, which rules give replies an owner, and how fast must somebody answer?"""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta
@@ -35,6 +36,20 @@ def read_shift(value: Any) -> Any:
 Shift = Annotated[tuple[time, time], BeforeValidator(read_shift)]
 
 
+def check_calendar(value: str) -> str:
+    """Check where a calendar is: a file, an https address, or plain http on this machine; `webcal:` is https."""
+    value = re.sub(r"^webcals?://", "https://", value.strip(), flags=re.IGNORECASE)
+    if "://" not in value:
+        return value
+    parts = urlsplit(value)
+    loopback = parts.scheme == "http" and parts.hostname in LOOPBACK
+    if not parts.hostname or (parts.scheme != "https" and not loopback):
+        raise ValueError("a calendar is a file or an https address (plain http only to loopback)")
+    if parts.username or parts.password or parts.fragment:
+        raise ValueError("a calendar's address carries no user name, password or fragment")
+    return value
+
+
 class AbsenceSettings(Settings):
     """Days on which a person does not work, both ends included."""
 
@@ -60,7 +75,8 @@ class PersonSettings(Settings):
     days: Days = Field(read_days("mon-fri"), description="working days")
     country: str = Field("", description="ISO country whose public holidays are free")
     region: str = Field("", description='part of the country with holidays of its own, for example "BY"')
-    calendar: str = Field("", description="iCalendar file or https URL whose whole days are days away")
+    calendar: str = Field("", description="iCalendar file or https URL; events that fill a working day are days away")
+    calendar_secret: SecretRef | None = Field(None, description="a private calendar's address, by reference")
     quiet: Shift | None = Field(None, description="no notification mail in these local hours; none: the team's")
     backup: MailAddress | Literal[""] = Field("", description="acts while the person is away")
     absences: tuple[AbsenceSettings, ...] = Field((), description="days away")
@@ -69,10 +85,32 @@ class PersonSettings(Settings):
     segments: tuple[str, ...] = Field((), description="segments this person covers; empty: all")
     languages: tuple[str, ...] = Field((), description="ISO languages this person answers in")
 
+    @field_validator("calendar")
+    @classmethod
+    def _calendar(cls, value: str) -> str:
+        return check_calendar(value)
+
+    @model_validator(mode="after")
+    def _one_calendar(self) -> "PersonSettings":
+        if self.calendar and self.calendar_secret:
+            raise ValueError("give calendar or calendar_secret, not both")
+        return self
+
     @property
     def title(self) -> str:
         """The name colleagues read."""
         return self.name or self.email
+
+    @property
+    def has_calendar(self) -> bool:
+        """Whether days away come from a calendar too."""
+        return bool(self.calendar or self.calendar_secret)
+
+    @property
+    def calendar_mark(self) -> str:
+        """A short hash of where the calendar is and of the hours it is read against: read anew when that changes."""
+        read = (self.calendar, self.calendar_secret, self.zone, self.hours, self.aliases)
+        return hashlib.sha256(repr(read).encode()).hexdigest()[:16]
 
 
 class PodSettings(Settings):
@@ -100,6 +138,7 @@ class TeamSettings(Settings):
     compliance: MailAddress = Field(description="owns every wish to stop")
     escalation: MailAddress = Field(description="owns legal threats, acts when nobody else can")
     operations: MailAddress | Literal[""] = Field("", description="owns brand abuse; empty: the escalation owner")
+    calendar_every: Duration = Field(timedelta(minutes=30), description="how often people's calendars are read")
 
     @model_validator(mode="after")
     def _known_people(self) -> "TeamSettings":

@@ -9,7 +9,7 @@ from postroom import output, report
 from postroom.cli import ConfigOption, JsonOption, app
 from postroom.config import find_config
 from postroom.opened import open_all
-from store import contacts, domains, enrollments, mailboxes, messages, notices, schema, sends, threads
+from store import calendars, contacts, domains, enrollments, mailboxes, messages, notices, schema, sends, threads
 
 
 @app.command(name="threads")
@@ -87,6 +87,10 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         columns = ("mailbox", "state", "sent_today", "limit_today", "next_send", "last_poll", "backlog", "reason")
         output.print_rows(row["mailboxes"], as_json=False, columns=columns)
         output.print_rows(row["domains"], as_json=False, columns=("domain", "verdict", "checked_at"))
+        for one in row["calendars"]:
+            if one["error"]:
+                since = f"last good copy of {one['read_at']:%d %b %Y %H:%M}" if one["read_at"] else "never read"
+                output.console.print(f"calendar of {one['person']} ({since}): {one['error']}", markup=False)
         output.console.print(f"messages: {row['messages'] or 'none'}; notices: {row['notices'] or 'none'}")
     bad = any(one["state"] == "held" for one in row["mailboxes"]) or any(
         one["verdict"] == "blocked" for one in row["domains"]
@@ -131,6 +135,8 @@ def status_row(connection: Any, config: Any, now: datetime) -> dict[str, Any]:
                       for name, (active, reason) in enrollments.sequence_states(connection).items()},
         "messages": counts,
         "notices": notices.counts(connection),
+        "calendars": [{"person": one.person, "read_at": one.read_at, "failing": one.failures > 0, "error": one.error}
+                      for one in calendars.states(connection).values()],
     }  # fmt: skip
 
 

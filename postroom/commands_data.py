@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ownership.calendar_source import check_files
 from postroom import output, witness
 from postroom.cli import ConfigOption, JsonOption, app
 from postroom.config import cross_check, find_config, load_config
@@ -47,6 +48,7 @@ def check_config(config: ConfigOption = None) -> None:
     path = find_config(config)
     loaded = load_config(path)
     warnings = [sentence for is_error, sentence in cross_check(loaded, _now()) if not is_error]
+    warnings += check_files(loaded.team, path.resolve().parent, _now().date())
     for sentence in warnings:
         output.console.print(f"warning: {sentence}", markup=False, highlight=False)
     output.console.print(f"{path}: {len(loaded.mailbox)} mailboxes, {len(loaded.sequence)} sequences, no errors")

@@ -27,6 +27,8 @@ from outbound.results import Desk, Results
 from outbound.sent_folder import AppendSent, FindInSent, Marker, SentFolderWorker
 from outbound.transport import Envelope, SmtpTransport, Transport
 from outbound.worker import SendingPolicy, SendWorker
+from ownership.calendar_source import CalendarDoor
+from ownership.calendar_worker import CalendarWorker
 from ownership.duties import DutyWorker
 from ownership.notify import ChannelNotifier, Notifier
 from ownership.worker import NoticeWorker, SlaWorker
@@ -39,7 +41,7 @@ from store.errors import PermanentError, TemporaryError
 from store.vocabulary import EventName
 
 SEND, SENT, POLL, JUDGE = "send", "sent folder", "poll", "judge"
-NOTICE, SLA, DUTIES, DOMAINS = "notices", "sla", "duties", "domains"
+NOTICE, SLA, DUTIES, CALENDARS, DOMAINS = "notices", "sla", "duties", "calendars", "domains"
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class House:
     notices: NoticeWorker
     sla: SlaWorker
     duties: DutyWorker
+    calendars: CalendarWorker
     domains: DomainWorker
     parsing: ParsingProcess
     poll_every: timedelta
@@ -80,6 +83,7 @@ class House:
             Station(NOTICE, self.notices, timedelta(seconds=10)),
             Station(SLA, self.sla, timedelta(seconds=30)),
             Station(DUTIES, self.duties, timedelta(minutes=5)),
+            Station(CALENDARS, self.calendars, timedelta(minutes=5), wakes=(DUTIES,)),
         ]
 
     async def close(self) -> None:
@@ -187,6 +191,7 @@ def build_house(
         notices=NoticeWorker(store, _notifier(opened, transports, clock)),
         sla=SlaWorker(store, config.team, config.ownership),
         duties=DutyWorker(store, config.team, config.ownership, sequence_people(config)),
+        calendars=CalendarWorker(store, config.team, CalendarDoor(opened.folder).read),
         domains=DomainWorker(
             store, resolver or DnsResolver(config.deliverability.nameserver), config.sending_domains(),
             config.deliverability,
@@ -260,6 +265,6 @@ async def pass_all(house: House, now: datetime) -> int:
     done = (await house.domains.run_pass(now)).done
     for poller in house.pollers.values():
         done += (await poller.run_pass(now)).done
-    for worker in (house.judge, house.duties, house.sla, house.sent, house.sender, house.notices):
+    for worker in (house.calendars, house.judge, house.duties, house.sla, house.sent, house.sender, house.notices):
         done += (await worker.run_pass(now)).done
     return done

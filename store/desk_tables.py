@@ -97,6 +97,18 @@ class Absence(House, table=True):
     source: str = ""
 
 
+class PersonCalendar(House, table=True):
+    """When a person's calendar was read last, and what was wrong with it."""
+
+    __tablename__ = "person_calendar"
+    person: str = Field(primary_key=True)
+    place: str
+    read_at: datetime | None = instant()
+    next_at: datetime = instant(null=False)
+    failures: int = 0
+    error: str = ""
+
+
 class Bookmark(House, table=True):
     """How far a reader of the audit log has come."""
 

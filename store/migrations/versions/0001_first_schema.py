@@ -465,6 +465,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("mailbox", name=op.f("pk_oauthtoken")),
     )
     op.create_table(
+        "person_calendar",
+        sa.Column("person", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("place", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("read_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("next_at", store.columns.Instant(length=27), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("error", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.PrimaryKeyConstraint("person", name=op.f("pk_person_calendar")),
+    )
+    op.create_table(
         "rawmessage",
         sa.Column("sha256", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -689,6 +699,7 @@ def downgrade() -> None:
     op.drop_table("send")
     op.drop_table("rotation")
     op.drop_table("rawmessage")
+    op.drop_table("person_calendar")
     op.drop_table("oauthtoken")
     with op.batch_alter_table("notice", schema=None) as batch_op:
         batch_op.drop_index(
