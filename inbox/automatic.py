@@ -25,6 +25,7 @@ from inbox.automatic_words import (
 from inbox.bounce_words import FAILURE_SUBJECT, REPLY_SUBJECT, TOLD
 from inbox.bounces import BounceReport, is_daemon, own_words, read_dsn, read_text_bounce, settled_only
 from inbox.parse import ParsedMail
+from inbox.sealed import PKCS7
 from store.vocabulary import BounceKind, Label, Tag
 
 _COMPLAINT_SENDER = re.compile(
@@ -38,6 +39,7 @@ _COMPLAINT_SUBJECT = re.compile(
 )  # fmt: skip
 _NO_COMPLAINT = frozenset(("not-spam", "auth-failure", "dkim", "policy", "dmarc"))
 _TEXT = 6_000
+PGP, PROTECTED = "application/pgp-encrypted", "application/x-microsoft-rpmsg-message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +231,9 @@ def _read_receipt(mail: ParsedMail) -> Evidence | None:
 
 
 def _unreadable(mail: ParsedMail) -> Evidence | None:
-    if mail.text.strip() or not {"application/pgp-encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"} & set(mail.attachments):  # fmt: skip
+    """Recognise an encrypted message; a footer or a portal's "read it here" beside it says nothing."""
+    whole = mail.content_type in ("multipart/encrypted", *PKCS7) or PROTECTED in mail.attachments
+    if not (whole or not mail.text.strip()) or not {PGP, PROTECTED, *PKCS7} & set(mail.attachments):
         return None
     return Evidence(Label.OTHER, "encrypted", "an encrypted message: only its reader can open it")
 
@@ -248,10 +252,14 @@ def _human_tags(mail: ParsedMail) -> frozenset[Tag]:
 
 def answers_invitation(mail: ParsedMail) -> tuple[Label, str] | None:
     """Return what the answer to a calendar invitation means, when the message carries one (RFC 5546)."""
-    if not re.search(r"(?im)^METHOD:\s?(?:REPLY|COUNTER)", mail.calendar):
-        return None
-    if re.search(r"(?im)^METHOD:\s?COUNTER", mail.calendar) or re.search(
-        r"(?i)PARTSTAT=(?:ACCEPTED|TENTATIVE)", mail.calendar
-    ):
+    calendar = re.sub(r"\r?\n[ \t]", "", mail.calendar)
+    named = re.search(r"(?im)^METHOD:[ \t]{0,3}(\w{1,20})", calendar)
+    answered = re.search(r"(?i)PARTSTAT=\"?(ACCEPTED|TENTATIVE|DECLINED)", calendar)
+    method, answer = (named[1].upper() if named else ""), (answered[1].upper() if answered else "")
+    if method == "COUNTER" or (method == "REPLY" and answer in ("ACCEPTED", "TENTATIVE")):
         return Label.INTERESTED, "accepted an invitation or proposed another time"
-    return (Label.OTHER, "declined an invitation") if re.search(r"(?i)PARTSTAT=DECLINED", mail.calendar) else None
+    if method == "REQUEST":
+        return Label.INTERESTED, "invites us to a meeting"
+    if method == "CANCEL" or (method == "REPLY" and answer == "DECLINED"):
+        return Label.OTHER, "declined an invitation or called a meeting off"
+    return None

@@ -16,7 +16,8 @@ from email.utils import getaddresses, parsedate_to_datetime
 from inbox.charsets import clean, decode_bytes, decode_words
 from inbox.html_text import html_to_text
 from inbox.report_parts import field_groups, returned_headers
-from inbox.tnef import tnef_text
+from inbox.sealed import PKCS7, signed_content, unarmored
+from inbox.tnef import read_tnef
 from store.errors import ParseRefused
 
 LARGEST = 30 * 1024 * 1024
@@ -131,6 +132,9 @@ def _walk(message: Message) -> Iterator[tuple[Message, int, int]]:
             raise ParseRefused("too-many-parts")
         if depth > DEEPEST:
             raise ParseRefused("nested-too-deep")
+        if (signed := _inside_signature(part)) is not None:
+            waiting.append((signed, depth + 1, group))
+            continue
         yield part, depth, group or seen
         kind = part.get_content_type()
         if kind == "message/rfc822" and depth and (wrapped := _wrapped_report(message, part)):
@@ -139,6 +143,17 @@ def _walk(message: Message) -> Iterator[tuple[Message, int, int]]:
             inner = group or (seen if kind == "multipart/alternative" else 0)
             children = [child for child in part.get_payload() if isinstance(child, Message)]
             waiting.extend((child, depth + 1, inner) for child in reversed(children))
+
+
+def _inside_signature(part: Message) -> Message | None:
+    """Return the message inside an opaque S/MIME signature, under the same caps as what holds it."""
+    if part.get_content_type() not in PKCS7 and not _parameter(part, "name").endswith(".p7m"):
+        return None
+    content = signed_content(_payload(part))
+    if content is None:
+        return None
+    check_caps(content)
+    return BytesParser(policy=compat32).parsebytes(content)
 
 
 def _wrapped_report(message: Message, part: Message) -> Message | None:
@@ -176,7 +191,9 @@ def _take(part: Message, depth: int, group: int, found: _Found) -> None:
         if kind == "text/plain":
             found.attached.append(part_text(part))
         elif kind in ("application/ms-tnef", "application/vnd.ms-tnef"):
-            found.attached.append(tnef_text(_payload(part)))
+            packed = read_tnef(_payload(part))
+            found.attached.append(packed.text)
+            found.calendar = found.calendar or packed.calendar
 
 
 def _is_attachment(part: Message) -> bool:
@@ -273,6 +290,9 @@ def _body(found: _Found) -> tuple[str, str]:
     if not text.strip():
         text = "\n".join(found.attached)
     text = text[:LONGEST_TEXT].replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
+    text, sealed = unarmored(text)
+    if sealed:
+        found.attachments.append("application/pgp-encrypted")
     return text, "\n".join(pages)[:LONGEST_TEXT]
 
 

@@ -91,7 +91,10 @@ def _by_evidence(evidence: Evidence, said: Classification, tags: frozenset[Tag],
         why=evidence.why,
         text=text,
         language=said.language,
-        hold=label == Label.UNSUBSCRIBE or feared or (label == Label.OUT_OF_OFFICE and said.hold),
+        hold=label == Label.UNSUBSCRIBE
+        or feared
+        or evidence.name == "encrypted"
+        or (label == Label.OUT_OF_OFFICE and said.hold),
         bounce=evidence.bounce,
         trusted_stop=label == Label.UNSUBSCRIBE and evidence.name in SELF_PROVING,
         notice=evidence.notice,
