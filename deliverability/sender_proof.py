@@ -24,6 +24,7 @@ class SenderProof:
     why: str
     by: str = ""
     temporary: bool = False  #: not proven only because the DNS did not answer: worth another try
+    denied: bool = False  #: our own server says that it is forged
 
 
 async def prove_sender(
@@ -60,7 +61,8 @@ def _read(said: AuthResults, domain: str) -> SenderProof:
         if one.result == "pass" and one.domain("header.from") in ("", domain):
             return SenderProof(proven=True, why=f"{said.authserv_id} says dmarc=pass", by="authentication-results")
         if one.result == "fail":
-            return SenderProof(proven=False, why=f"{said.authserv_id} says dmarc=fail", by="authentication-results")
+            why = f"{said.authserv_id} says dmarc=fail"
+            return SenderProof(proven=False, why=why, by="authentication-results", denied=True)
     for method, names in (("dkim", ("header.d", "header.i")), ("spf", ("smtp.mailfrom",))):
         for one in said.of(method):
             signer = one.domain(*names)

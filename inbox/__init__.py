@@ -8,6 +8,7 @@ The flow:
     `filing` applies all of it in one transaction, `desk` gives the thread its owner
 
 Invariants: the raw message is committed before anything is judged; a stage run again changes nothing; \\Seen is never
-read or set; mail in Sent is ours and never a reply; what breaks parsing is quarantined and the mailbox goes on.
+read or set; mail in Sent is ours and never a reply; a stop acts for good, and a colleague's mail ends a clock, only
+when the sender is proven (`deliverability.sender_proof`); what breaks parsing is quarantined and the mailbox goes on.
 Why a child process: hostile mail may cost memory and time without bound, and a death there is survivable.
 """

@@ -68,7 +68,8 @@ def file_message(connection: Connection, found: Judgement, policy: FilingPolicy,
         held=found.held,
         return_on=found.return_on,
         received_at=found.received_at,
-        trusted_stop=found.trusted_stop,
+        proven=found.proven,
+        denied=found.denied,
         notice=found.notice,
     )
     if match.sent is not None:
@@ -290,7 +291,10 @@ def _stop_account(connection: Connection, account_id: int, now: datetime) -> Non
 def _file_our_answer(
     connection: Connection, found: Judgement, match: ThreadMatch, policy: FilingPolicy, now: datetime
 ) -> Filed | None:
-    """File mail of our own people: on a thread it is our answer and ends the clock; no sequence's own letter does."""
+    """File mail of our own people: on a thread it is our answer and ends the clock.
+
+    No sequence's own letter does, and nothing that only says it is ours.
+    """
     known = messages.thread_of_mail_ids(connection, found.ids)
     existing = threads.find(connection, id=known) if known is not None else []
     if not existing and match.sent and match.same_thread:
@@ -299,7 +303,7 @@ def _file_our_answer(
     if not _record(connection, found, match, thread, now):
         return None
     machine = found.mail_id and sends.find_sent(connection, message_id=[found.mail_id])
-    answers = thread is not None and not machine and not _stays_inside(found, policy)
+    answers = thread is not None and found.proven and not machine and not _stays_inside(found, policy)
     if thread is not None and answers and thread.last_reply_at and found.received_at >= thread.last_reply_at:
         actor = found.from_address
         threads.answered(connection, thread.id, found.received_at, actor=actor, detail={"message": found.id})

@@ -50,7 +50,8 @@ class Judgement:
     return_on: date | None = None
     bounce: BounceKind | None = None
     failed_recipients: tuple[str, ...] = ()
-    trusted_stop: bool = False
     notice: bool = False  #: a machine's notice that calls for nothing
-    ours: bool = False  #: seen in Sent, or written by one of our own people
+    ours: bool = False  #: seen in Sent, or said to be written by one of our own people
+    proven: bool = False  #: the sender is who From says, or it lies in Sent
+    denied: bool = False  #: our own server says that From is forged
     passed_on: bool = False  #: one of our people passes on a mail: no answer to anybody outside

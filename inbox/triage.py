@@ -34,21 +34,33 @@ def decide_actions(
     held: bool = False,
     return_on: date | None = None,
     received_at: datetime,
-    trusted_stop: bool = False,
+    proven: bool = False,
+    denied: bool = False,
     notice: bool = False,
 ) -> Actions:
     """Decide what an arrival causes; a machine's `notice` (delivered, read) causes nothing.
 
-    `held`: a wish to stop is likely enough to hold everything. `trusted_stop`: the stop proves itself (complaint
-    report, one-click token, verified sender) even when the message carries none of our ids.
+    `held`: a wish to stop is likely enough to hold everything. `proven`, `denied`: the sender is surely who From says,
+    surely not.
     """
     if notice:
         return Actions()
-    actions = _by_label(label, tags, match, bounce, return_on, received_at, trusted=trusted_stop or match.proven)
+    trusted = _is_trusted(match, proven=proven, denied=denied)
+    actions = _by_label(label, tags, match, bounce, return_on, received_at, trusted=trusted)
     if held and label not in (Label.UNSUBSCRIBE, Label.BOUNCE):
         human = label != Label.OUT_OF_OFFICE  # an automatic reply has no owner, but a person is asked all the same
         actions = replace(actions, event=StopEvent.HOLD, paused_until=None, owned=human, review=human)
     return replace(actions, alert=actions.alert or bool(ALERTING & tags))
+
+
+def _is_trusted(match: ThreadMatch, *, proven: bool, denied: bool) -> bool:
+    """Tell whether a stop may act for good: it knows what only a reader of our letter knows, or its sender is proven.
+
+    A token is made for stopping and counts whoever brings it. A proven sender speaks for their own address alone.
+    """
+    if match.proven:
+        return match.how == "token" or not denied
+    return proven and (match.sent is None or match.from_recipient)
 
 
 def _by_label(

@@ -16,7 +16,6 @@ from inbox.parse import ParsedMail
 from inbox.quotes import new_text
 from store.vocabulary import Label, Tag
 
-SELF_PROVING = frozenset({"arf", "complaint", "one-click", "apple-unsubscribe"})
 DISTRUSTFUL = frozenset({"challenge", "ticket"})  # they speak of spam and unwanted mail: no wish of anybody's
 
 
@@ -34,7 +33,6 @@ class Meaning:
     hold: bool = False
     return_on: date | None = None
     bounce: BounceReport | None = None
-    trusted_stop: bool = False  #: the wish to stop proves itself
     notice: bool = False  #: a machine's notice that calls for nothing
 
 
@@ -96,6 +94,5 @@ def _by_evidence(evidence: Evidence, said: Classification, tags: frozenset[Tag],
         or evidence.name == "encrypted"
         or (label == Label.OUT_OF_OFFICE and said.hold),
         bounce=evidence.bounce,
-        trusted_stop=label == Label.UNSUBSCRIBE and evidence.name in SELF_PROVING,
         notice=evidence.notice,
     )

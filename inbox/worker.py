@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from classifier.model import Classifier
+from deliverability.sender_proof import SenderProof
+from inbox.bounces import original_id
 from inbox.filing import Filed, file_message, find_match
 from inbox.forwards import forwarded_mail, is_forward
 from inbox.imap_syntax import UNKNOWN_AT
@@ -38,6 +40,8 @@ SKEW = timedelta(days=2)  # how far the server's clock may be behind ours
 FIRST_BACKOFF, LAST_BACKOFF = timedelta(seconds=15), timedelta(minutes=30)
 Parse = Callable[[bytes], Awaitable[ParsedMail | None]]
 """Reads a message; None when the process that read it died of it."""
+Prove = Callable[[bytes, str], Awaitable[SenderProof]]
+"""Tells whether a raw message really comes from this address."""
 MARKER = "x-postroom-id"  # our letters carry the left part of their Message-ID, whatever a provider makes of it
 
 
@@ -188,6 +192,7 @@ class JudgeWorker:
         on_filed: Callable[[Judgement, Filed], None] | None = None,
         *,
         parse: Parse,
+        prove: Prove,
         sent_folders: Mapping[str, str | None],
     ) -> None:
         self._store = store
@@ -195,6 +200,7 @@ class JudgeWorker:
         self._policy = policy
         self._on_filed = on_filed
         self._parse = parse
+        self._prove = prove
         self._sent_folders = sent_folders
 
     async def run_pass(self, now: datetime) -> PassReport:
@@ -215,8 +221,11 @@ class JudgeWorker:
             if mail is None:
                 return  # others have their turn before the next try
             found, mail = await self._look_inside(await self._describe(row, mail), row, mail, raw)
+            inside = Tag.FORWARDED in found.tags  # a proof speaks for the mail around it
             if not found.ours:
                 found = await self._understand(found, row, mail)
+            if not inside:
+                found = await self._with_proof(found, raw)
             filed = await self._store.write(file_message, found, self._policy, now)
         except ParseRefused as problem:
             await self._store.write(messages.quarantine, row["id"], str(problem), now)
@@ -251,6 +260,8 @@ class JudgeWorker:
             own_addresses=self._policy.mailboxes,
         )
         ids, bounce = found.ids, meaning.bounce
+        if Tag.COMPLAINT in meaning.tags and (original := original_id(mail)):
+            ids = (original, *ids)
         if bounce is not None and bounce.original_message_id:
             ids = (bounce.original_message_id, *ids)
         return replace(
@@ -267,9 +278,17 @@ class JudgeWorker:
             return_on=meaning.return_on,
             bounce=bounce.kind if bounce else None,
             failed_recipients=tuple(one.address for one in bounce.recipients) if bounce else (),
-            trusted_stop=meaning.trusted_stop,
             notice=meaning.notice,
         )
+
+    async def _with_proof(self, found: Judgement, raw: bytes) -> Judgement:
+        """Ask who sent it where a forger would gain: a stop, and mail in the name of our own people."""
+        forgeable = found.label == Label.UNSUBSCRIBE or (found.ours and not found.proven)
+        if not forgeable:
+            return found
+        proof = await self._prove(raw, found.from_address)
+        why = found.why if proof.proven else f"{found.why}; sender not proven: {proof.why}".removeprefix("; ")
+        return replace(found, proven=proof.proven, denied=proof.denied, why=why)
 
     async def _describe(self, row: dict[str, Any], mail: ParsedMail, *, forwarded: bool = False) -> Judgement:
         writer = mail.from_address.lower()
@@ -292,6 +311,7 @@ class JudgeWorker:
             tokens=address_tokens(to),
             label=Label.OTHER,
             tags=frozenset({Tag.FORWARDED}) if forwarded else frozenset(),
+            proven=in_sent and not forwarded,
             ours=(in_sent and not forwarded)
             or writer in self._policy.mailboxes
             or self._policy.team.find(writer) is not None,

@@ -13,6 +13,7 @@ from typing import Any
 
 from classifier.model import Classifier, load_model
 from deliverability.resolver import DnsResolver, Resolver
+from deliverability.sender_proof import prove_sender
 from deliverability.worker import DomainWorker
 from inbox.imap_connection import Auth
 from inbox.parse_apart import ParsingProcess
@@ -180,21 +181,22 @@ def build_house(
         if mailbox.imap is not None
     }
     parsing = ParsingProcess()
+    resolver = resolver or DnsResolver(config.deliverability.nameserver)
     sent = {mailbox.address: mailbox.imap.sent for mailbox in config.mailbox if mailbox.imap is not None}
     return House(
         sender=sender,
         sent=SentFolderWorker(store, results, config.store.node, list(transports), find, append_by(readers)),
         pollers=pollers,
         judge=JudgeWorker(
-            store, classifier or load_model(), filing_policy(opened), parse=parsing.parse, sent_folders=sent
+            store, classifier or load_model(), filing_policy(opened), parse=parsing.parse, sent_folders=sent,
+            prove=partial(prove_sender, resolver, authserv_ids=config.deliverability.authserv_ids),
         ),
         notices=NoticeWorker(store, _notifier(opened, transports, clock)),
         sla=SlaWorker(store, config.team, config.ownership),
         duties=DutyWorker(store, config.team, config.ownership, sequence_people(config)),
         calendars=CalendarWorker(store, config.team, CalendarDoor(opened.folder).read),
         domains=DomainWorker(
-            store, resolver or DnsResolver(config.deliverability.nameserver), config.sending_domains(),
-            config.deliverability,
+            store, resolver, config.sending_domains(), config.deliverability,
         ),
         parsing=parsing,
         poll_every=config.inbox.poll_every,

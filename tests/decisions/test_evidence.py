@@ -58,11 +58,10 @@ def test_complaint_reports(kind: str) -> None:
         ORIGINAL,
     )
     found = meaning(raw, Label.INTERESTED)
-    assert (found.label, found.decided_by, found.tags, found.hold, found.trusted_stop) == (
+    assert (found.label, found.decided_by, found.tags, found.hold) == (
         Label.UNSUBSCRIBE,
         "evidence:arf",
         frozenset({Tag.COMPLAINT}),
-        True,
         True,
     )
 
@@ -91,7 +90,7 @@ ONE_CLICK = [
 @pytest.mark.parametrize("raw", ONE_CLICK)
 def test_one_click(raw: bytes) -> None:
     found = meaning(raw, Label.INTERESTED)
-    assert (found.label, found.hold, found.trusted_stop) == (Label.UNSUBSCRIBE, True, True)
+    assert (found.label, found.hold) == (Label.UNSUBSCRIBE, True)
 
 
 AUTOMATIC = [
@@ -155,7 +154,7 @@ def test_a_wish_to_stop_inside_an_automatic_reply(body: str) -> None:
     found = meaning(
         mail("Automatic reply: A question", body, more="Auto-Submitted: auto-replied\r\n"), Label.OUT_OF_OFFICE
     )
-    assert (found.label, found.hold, found.trusted_stop) == (Label.UNSUBSCRIBE, True, False)
+    assert (found.label, found.hold) == (Label.UNSUBSCRIBE, True)
 
 
 NO_STOPS = [AWAY, "Our newsletter: click here to unsubscribe. I am away until 4 May.", "Bitte senden Sie Rechnungen nicht an diese Adresse, sondern an die Buchhaltung.", "Please remove the pallets from the list before Friday."]  # fmt: skip

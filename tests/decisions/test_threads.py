@@ -1,5 +1,6 @@
 """Which message of ours does an arrival answer, and what follows from it?"""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -79,6 +80,8 @@ def test_a_subject_alone_joins_nothing() -> None:
 
 PROVEN = ThreadMatch(sent(), "message-id", same_thread=True, proven=True, from_recipient=True)
 LOOSE = ThreadMatch(sent(), "address", same_thread=False, proven=False, from_recipient=True)
+TOKEN = replace(PROVEN, how="token")
+COLLEAGUE = replace(LOOSE, how="company", from_recipient=False)
 ROWS = [
     (Label.INTERESTED, (), PROVEN, {}, StopEvent.INTERESTED, None, True, True),
     (Label.NOT_INTERESTED, (), PROVEN, {}, StopEvent.NOT_INTERESTED, None, True, False),
@@ -93,7 +96,21 @@ ROWS = [
         Label.UNSUBSCRIBE,
         (),
         LOOSE,
-        {"trusted_stop": True},
+        {"proven": True},
+        StopEvent.UNSUBSCRIBE,
+        SuppressionReason.UNSUBSCRIBE,
+        True,
+        False,
+    ),
+    (Label.UNSUBSCRIBE, (), PROVEN, {"denied": True}, StopEvent.HOLD, None, True, False),
+    (Label.UNSUBSCRIBE, (), TOKEN, {"denied": True}, StopEvent.UNSUBSCRIBE, SuppressionReason.UNSUBSCRIBE, True, False),
+    (Label.UNSUBSCRIBE, (), COLLEAGUE, {"proven": True}, StopEvent.HOLD, None, True, False),
+    (Label.UNSUBSCRIBE, (), NO_MATCH, {}, StopEvent.HOLD, None, True, False),
+    (
+        Label.UNSUBSCRIBE,
+        (),
+        NO_MATCH,
+        {"proven": True},
         StopEvent.UNSUBSCRIBE,
         SuppressionReason.UNSUBSCRIBE,
         True,
@@ -147,13 +164,13 @@ TAGS = [frozenset(), *(frozenset({tag}) for tag in Tag)]
 @pytest.mark.parametrize("label", Label)
 @pytest.mark.parametrize("match", [PROVEN, LOOSE, NO_MATCH], ids=["proven", "loose", "none"])
 @pytest.mark.parametrize("held", [False, True])
-@pytest.mark.parametrize("trusted", [False, True])
-def test_what_holds_for_every_arrival(label: Label, match: ThreadMatch, held: bool, trusted: bool) -> None:
+@pytest.mark.parametrize("proven", [False, True])
+def test_what_holds_for_every_arrival(label: Label, match: ThreadMatch, held: bool, proven: bool) -> None:
     for tags in TAGS:
-        made = decide_actions(label, tags, match, held=held, received_at=NOW, trusted_stop=trusted)
+        made = decide_actions(label, tags, match, held=held, received_at=NOW, proven=proven)
         assert made.owned == (label not in (Label.BOUNCE, Label.OUT_OF_OFFICE))
         assert (made.suppress is None) == (
-            label != Label.UNSUBSCRIBE or not (trusted or match.proven)
+            label != Label.UNSUBSCRIBE or not (proven or match.proven)
         ) or label == Label.BOUNCE
         assert made.paused_until is None or made.event == StopEvent.OUT_OF_OFFICE
         assert not made.task or label in (Label.INTERESTED, Label.OTHER)

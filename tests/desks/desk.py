@@ -149,11 +149,12 @@ class Desk:
         ids = (to,) if isinstance(to, str) else tuple(to)
         arrival = messages.Arrival(self._uid, received, f"{self._uid}|{sender}|{text}".encode())
         (key,) = self.store.write_now(messages.ingest, mailbox, "INBOX", 1, [arrival], self.now, last_uid=self._uid)
+        ours = self.policy.team.find(sender) is not None or sender in self.policy.mailboxes
         found = Judgement(
             id=key, mailbox=mailbox, received_at=received, announce=True, mail_id=mail_id or f"<in-{key}@x.example>",
             from_address=sender, to_addresses=tuple(recipients), subject=subject, text=text, ids=ids, tokens=(),
             label=Label(label), tags=frozenset(tags), decided_by="model", confidence=0.9, why="words",
-            ours=self.policy.team.find(sender) is not None or sender in self.policy.mailboxes, **more,
+            ours=ours, proven=ours, **more,
         )  # fmt: skip
         return self.store.write_now(file_message, found, self.policy, self.now)
 

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from classifier.model import Classification
+from deliverability.resolver import DictResolver, Zone
+from deliverability.sender_proof import prove_sender
 from inbox.filing import Filed
 from inbox.judgement import FilingPolicy, Judgement
 from inbox.parse import ParsedMail, parse_mail
@@ -25,11 +29,15 @@ HOUR = timedelta(hours=1)
 TEAM = TeamSettings.model_validate({"person": [{"email": JON}], "triage": JON, "compliance": JON, "escalation": JON})
 
 
+YES = Classification(Label.INTERESTED, 0.9, frozenset(), False, False, "yes", "en", {Label.INTERESTED: 0.9})
+MX = "mx.out.example"  # the name under which our own server writes Authentication-Results
+
+
 class Reader:
-    """A classifier that finds everybody interested."""
+    """A classifier that finds everybody interested who does not say stop."""
 
     def classify(self, text: str) -> Classification:
-        return Classification(Label.INTERESTED, 0.9, frozenset(), False, False, "yes", "en", {Label.INTERESTED: 0.9})
+        return replace(YES, label=Label.UNSUBSCRIBE) if "stop" in text else YES
 
 
 async def parse(raw: bytes) -> ParsedMail | None:
@@ -43,12 +51,12 @@ async def parse(raw: bytes) -> ParsedMail | None:
 class Office:
     """Arrivals go in, filings come out."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, zone: Zone) -> None:
         self.store, self.filed, self._uid = store, list[tuple[Judgement, Filed]](), 0
         policy = FilingPolicy(b"secret", TEAM, OwnershipSettings(), {}, frozenset({BOX, OTHER}), frozenset())
         self.judge = JudgeWorker(
             store, Reader(), policy, lambda found, filed: self.filed.append((found, filed)),
-            parse=parse, sent_folders={BOX: "Sent", OTHER: None},
+            parse=parse, prove=partial(prove_sender, DictResolver(zone), authserv_ids=(MX,)), sent_folders={BOX: "Sent", OTHER: None},
         )  # fmt: skip
         store.write_now(self._letter)
 
@@ -88,7 +96,7 @@ class Office:
 
 @pytest.fixture
 def office(store: Store) -> Office:
-    return Office(store)
+    return Office(store, {})
 
 
 def written(
