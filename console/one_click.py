@@ -1,130 +1,143 @@
-"""How does one click end all mail? The public endpoint of RFC 8058: POST acts, GET never does.
+"""How does one click end all mail? RFC 8058: POST acts within the request, GET and HEAD never do.
 
-It runs on its own: it needs the store and the token keys, not the daemon. An unknown token gets the same page as a
-known one, so that nothing can be learnt by guessing.
+GET reads nothing but its own address: the link names the language, so that the page is the same, byte for byte, for a
+token of ours and for a guessed one. A POST that cannot be understood stops everything, which is the safe direction.
 """
 
+import asyncio
 import html
-from collections.abc import Callable
+import ipaddress
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from sqlalchemy import Connection
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
-from outbound.stop import LIVE, apply_event
-from store import contacts, enrollments, notices, suppression
-from store.database import Store
-from store.vocabulary import EventName, StopEvent, SuppressionKind, SuppressionReason
+from console.public import language_of, on_the_beat, page
+from console.wishes import Wish
+from store.vocabulary import StopChoice
 
 ReadToken = Callable[[str], int | None]  #: token -> enrollment id, None for a foreign one
+TakeWish = Callable[[Wish], Awaitable[None]]  #: durable when it returns
+
+#: per language: question, three buttons, three answers; the order is that of StopChoice
 TEXTS = {
-    "en": ("Stop these messages?", "Stop all messages", "Done. You will not receive messages from us again."),
+    "en": (
+        "Stop these messages?",
+        ("Stop all messages", "Stop this series only", "No messages for 90 days"),
+        (
+            "Done. You will not receive messages from us again.",
+            "Done. This series has ended.",
+            "Done. You will not receive messages from us for 90 days.",
+        ),
+    ),
     "de": (
         "Diese Nachrichten beenden?",
-        "Alle Nachrichten beenden",
-        "Erledigt. Sie erhalten keine Nachrichten mehr von uns.",
+        ("Alle Nachrichten beenden", "Nur diese Reihe beenden", "90 Tage keine Nachrichten"),
+        (
+            "Erledigt. Sie erhalten keine Nachrichten mehr von uns.",
+            "Erledigt. Diese Reihe ist beendet.",
+            "Erledigt. Sie erhalten 90 Tage lang keine Nachrichten von uns.",
+        ),
     ),
     "fr": (
         "Arrêter ces messages ?",
-        "Arrêter tous les messages",
-        "C'est fait. Vous ne recevrez plus de messages de notre part.",
+        ("Arrêter tous les messages", "Arrêter seulement cette série", "Aucun message pendant 90 jours"),
+        (
+            "C'est fait. Vous ne recevrez plus de messages de notre part.",
+            "C'est fait. Cette série est terminée.",
+            "C'est fait. Vous ne recevrez aucun message de notre part pendant 90 jours.",
+        ),
     ),
-    "es": ("¿Dejar de recibir estos mensajes?", "Dejar de recibir todo", "Hecho. No recibirá más mensajes nuestros."),
+    "es": (
+        "¿Dejar de recibir estos mensajes?",
+        ("Dejar de recibir todo", "Dejar solo esta serie", "Ningún mensaje durante 90 días"),
+        (
+            "Hecho. No recibirá más mensajes nuestros.",
+            "Hecho. Esta serie ha terminado.",
+            "Hecho. No recibirá mensajes nuestros durante 90 días.",
+        ),
+    ),
     "it": (
         "Interrompere questi messaggi?",
-        "Interrompere tutti i messaggi",
-        "Fatto. Non riceverà più nostri messaggi.",
+        ("Interrompere tutti i messaggi", "Interrompere solo questa serie", "Nessun messaggio per 90 giorni"),
+        (
+            "Fatto. Non riceverà più nostri messaggi.",
+            "Fatto. Questa serie è terminata.",
+            "Fatto. Non riceverà nostri messaggi per 90 giorni.",
+        ),
     ),
-    "nl": ("Deze berichten stoppen?", "Alle berichten stoppen", "Gedaan. U ontvangt geen berichten meer van ons."),
+    "nl": (
+        "Deze berichten stoppen?",
+        ("Alle berichten stoppen", "Alleen deze reeks stoppen", "90 dagen geen berichten"),
+        (
+            "Gedaan. U ontvangt geen berichten meer van ons.",
+            "Gedaan. Deze reeks is beëindigd.",
+            "Gedaan. U ontvangt 90 dagen geen berichten van ons.",
+        ),
+    ),
     "pt": (
         "Deixar de receber estas mensagens?",
-        "Deixar de receber tudo",
-        "Feito. Não receberá mais mensagens nossas.",
+        ("Deixar de receber tudo", "Deixar apenas esta série", "Nenhuma mensagem durante 90 dias"),
+        (
+            "Feito. Não receberá mais mensagens nossas.",
+            "Feito. Esta série terminou.",
+            "Feito. Não receberá mensagens nossas durante 90 dias.",
+        ),
     ),
 }
-PAGE = """<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width"><meta name="robots" content="noindex"></head>
-<body style="font:18px sans-serif;max-width:32em;margin:15vh auto;padding:0 1em"><h1>{title}</h1>{body}</body></html>"""
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'",
-    "X-Frame-Options": "DENY",
-}
+BUTTON = '<p><button name="choice" value="{value}" style="font:inherit;padding:.6em 1em">{text}</button></p>'
 
 
-def make_app(
-    store: Store, secret: bytes, read_token: ReadToken, now: Callable[[], datetime], compliance: str, prefix: str = "/u"
-) -> Starlette:
-    """Return the ASGI app that serves `prefix`/TOKEN; `compliance` is told of every new suppression."""
+def routes(read_token: ReadToken, take: TakeWish, now: Callable[[], datetime], prefix: str) -> list[BaseRoute]:
+    """Return the routes of `prefix`/TOKEN and `prefix`/TOKEN/LANGUAGE."""
 
     async def show(request: Request) -> Response:
-        title, button, _ = TEXTS[_language(request)]
-        body = (
-            f'<form method="post"><button style="font:inherit;padding:.6em 1em">{html.escape(button)}</button></form>'
-        )
-        return _page(request, title, body)
+        language = language_of(request)
+        question, buttons, _ = TEXTS[language]
+        shown = zip(StopChoice, buttons, strict=True)
+        form = "".join(BUTTON.format(value=value, text=html.escape(text)) for value, text in shown)
+        return page(language, question, f'<form method="post">{form}</form>')
 
-    async def stop(request: Request) -> Response:
+    async def act(request: Request) -> Response:
+        began = asyncio.get_running_loop().time()
+        try:
+            choice = await _choice(request)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
         enrollment_id = read_token(request.path_params["token"])
         if enrollment_id is not None:
-            client = request.client.host if request.client else "unknown"
-            at = now()
-            evidence = f"one-click POST from {client} at {at.isoformat(timespec='seconds')}"
-            await store.write(suppress_enrolled, enrollment_id, secret, evidence, compliance, at)
-        _, _, done = TEXTS[_language(request)]
-        return _page(request, done, "")
+            try:
+                await take(Wish(enrollment_id, choice, now(), _client(request)))
+            except OSError:  # neither store nor spool: the mail program tries again
+                return Response(status_code=503, headers={"Retry-After": "60"})
+        await on_the_beat(began)
+        language = language_of(request)
+        return page(language, TEXTS[language][2][list(StopChoice).index(choice)])
 
-    return Starlette(
-        routes=[
-            Route(f"{prefix}/{{token}}", show, methods=["GET"]),
-            Route(f"{prefix}/{{token}}", stop, methods=["POST"]),
-        ]
-    )
-
-
-def suppress_enrolled(
-    connection: Connection, enrollment_id: int, secret: bytes, evidence: str, compliance: str, now: datetime
-) -> bool:
-    """Suppress the person of an enrollment and end every sequence to them; returns whether that was new."""
-    enrollment = enrollments.enrollment(connection, enrollment_id)
-    contact = contacts.contact(connection, enrollment.contact_id) if enrollment else None
-    if contact is None:
-        return False
-    added = suppression.add(
-        connection,
-        secret,
-        SuppressionKind.ADDRESS,
-        contact.email,
-        SuppressionReason.UNSUBSCRIBE,
-        source="one-click",
-        evidence=evidence,
-        actor="recipient",
-        now=now,
-    )
-    for old in enrollments.enrollments_of(connection, [contact.id]):
-        moved = apply_event(old.state, StopEvent.UNSUBSCRIBE, paused_until=None)
-        if moved.state != old.state and (old.state in LIVE or old.id == enrollment_id):
-            reason = StopEvent.UNSUBSCRIBE
-            enrollments.set_state(connection, old, moved.state, reason=reason, actor="recipient", now=now)
-    if added:
-        payload = {"subject": f"Suppressed: {contact.email}", "text": f"{contact.email} unsubscribed by one click.\n"}
-        key = f"suppression:{contact.email}"
-        notices.enqueue(connection, EventName.SUPPRESSION_ADDED, key, "mail", compliance, payload, now)
-    return added
+    paths = (f"{prefix}/{{token}}", f"{prefix}/{{token}}/{{language}}")
+    return [
+        route for path in paths for route in (Route(path, show, methods=["GET"]), Route(path, act, methods=["POST"]))
+    ]
 
 
-def _language(request: Request) -> str:
-    for part in request.headers.get("accept-language", "").lower().split(","):
-        if (code := part.strip()[:2]) in TEXTS:
-            return code
-    return "en"
+async def _choice(request: Request) -> StopChoice:
+    """Return what was pressed; a one-click POST (form or multipart) and everything unknown means everything."""
+    try:
+        async with request.form(max_files=1, max_fields=20) as form:
+            return StopChoice(str(form.get("choice", StopChoice.EVERYTHING)))
+    except ValueError:
+        return StopChoice.EVERYTHING
+    except HTTPException as problem:
+        if problem.status_code != 400:  # 400: a broken form
+            raise
+        return StopChoice.EVERYTHING
 
 
-def _page(request: Request, title: str, body: str) -> Response:
-    text = PAGE.format(language=_language(request), title=html.escape(title), body=body)
-    return HTMLResponse(text, headers=HEADERS)
+def _client(request: Request) -> str:
+    try:
+        return str(ipaddress.ip_address(request.client.host if request.client else ""))
+    except ValueError:
+        return "unknown"

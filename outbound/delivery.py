@@ -4,7 +4,7 @@
 clock at its moment: a pass may last minutes, and a window may close meanwhile.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from hashlib import sha256
@@ -67,6 +67,7 @@ class Delivery:
     jitter: Callable[[str], float]
     find_in_sent: FindInSent
     clock: Callable[[], datetime]
+    first: Callable[[], Awaitable[object]] | None = None  #: done before each claim: stops that wait outside the store
 
     async def prepare(self, planned: PlannedSend) -> Ready | None:
         """Compose a letter and fix it in the ledger; None when it is not to be sent."""
@@ -112,6 +113,8 @@ class Delivery:
             if not may_go_on():
                 withdrawn = "stopping"
                 return False
+            if self.first is not None:
+                await self.first()
             limits = self._claim_limits(ready)
             withdrawn = await self.store.write(
                 claims.claim, ready.send_id, epoch=epoch, secret=self.policy.secret, limits=limits, now=self.clock(),

@@ -13,6 +13,8 @@ from outbound.settings import SequenceSettings
 from store.records import Account, Contact, ContactHistory
 from store.vocabulary import AccountStage, EnrollmentState, Label, RejectionReason, StopEvent
 
+_STOP_WISH = StopEvent.UNSUBSCRIBE
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -112,6 +114,8 @@ def _before(
             yield Refusal("in-conversation", f"A person has gone on with this contact since {on}.")
         elif old.end_reason == StopEvent.OWNER_REJECTED:
             continue  # the colleague's reason decides: see `_rejected`
+        elif old.state == EnrollmentState.OPTED_OUT and (old.sequence, old.end_reason) == (sequence, _STOP_WISH):
+            yield Refusal("opted-out", f"Asked on {on} to end {sequence}.")
         elif old.state == EnrollmentState.STOPPED and today < (until := on + timedelta(days=policy.recontact_days)):
             yield Refusal("stopped", f"{old.sequence} was stopped on {on} ({old.end_reason}); not before {until}.")
 

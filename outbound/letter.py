@@ -69,6 +69,7 @@ class LetterWriter:
     company: CompanySettings
     names: Mapping[str, str]  #: mailbox -> display name
     signers: Mapping[str, Signer]  #: sending domain -> DKIM signer, where the relay does not sign
+    keys: tuple[bytes, ...] = ()  #: of tokens, newest first; empty: the secret
 
     def write(self, facts: LetterFacts, sequence: SequenceSettings, mailbox: str, at: datetime) -> Letter:
         """Write one step; raises TemplateError (contact and field) or UnsafeMessage."""
@@ -87,8 +88,9 @@ class LetterWriter:
         subject = check_subject(rendered, who)
         domain = mailbox.rpartition("@")[2]
         message_id = make_message_id(self.secret, facts.enrollment_id, facts.step, domain)
-        token = make_token([self.secret], UNSUBSCRIBE, facts.enrollment_id)
-        url = f"{self.company.unsubscribe_url}/{token}"
+        token = make_token(self.keys or (self.secret,), UNSUBSCRIBE, facts.enrollment_id)
+        language = f"/{contact.language}" if contact.language in FOOTERS else ""
+        url = f"{self.company.unsubscribe_url}/{token}{language}"
         text = f"{render(body_source, values, who, choose)}\n\n-- \n{self._footer(contact.language, url)}\n"
         composed = compose(
             OutgoingMessage(

@@ -7,7 +7,7 @@ waits `patience` for its tasks and leaves the rest to the next one.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
@@ -37,7 +37,7 @@ class SendWorker:
 
     `clock` tells the present instant inside a pass, None: the pass's own; `alarm` gives a reason to put the database on
     hold, or an empty text; `patience` is how long a pass waits for its
-    mailboxes in seconds, None: until all are done.
+    mailboxes in seconds, None: until all are done; `first` is done before every claim.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class SendWorker:
         clock: Callable[[], datetime] | None = None,
         alarm: Callable[[], str] | None = None,
         patience: float | None = None,
+        first: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._store = store
         self._policy = policy
@@ -66,7 +67,7 @@ class SendWorker:
         self._notes: list[str] = []
         self._delivery = Delivery(
             store, policy, results or Results(policy.secret, policy.sequences), writer, transports, jitter,
-            find_in_sent, self._moment,
+            find_in_sent, self._moment, first,
         )  # fmt: skip
         self.stopping = False
 

@@ -21,6 +21,7 @@ COMMANDS = (
     "check",
     "classify",
     "data",
+    "endpoint",
     "ownership",
     "run",
     "sending",

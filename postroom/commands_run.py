@@ -1,7 +1,9 @@
 """Commands that run: run, demo, train, evaluate, unit."""
 
 import asyncio
+import logging
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +18,9 @@ from postroom.config import find_config
 from postroom.keys import checkpoint_key
 from postroom.opened import Opened, open_all
 from store import audit, mailboxes, schema
+from store.errors import PermanentError
 
+log = logging.getLogger("postroom")
 CHECKPOINT_EVERY = timedelta(minutes=1)
 PASS_PATIENCE = 5.0  # seconds that a send pass waits for slow servers before it lets the others have their turn
 WITNESS_EVERY = timedelta(seconds=10)
@@ -42,10 +46,12 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _run(opened: Opened) -> None:
     from postroom.clock import ClockWatch, SystemClock
+    from postroom.endpoint import make_server, wish_desk
     from postroom.supervisor import Supervisor
     from postroom.wiring import build_house
 
     clock = SystemClock()
+    await wish_desk(opened, clock).drain()
     house = build_house(opened, clock, alarm=ClockWatch().reason, patience=PASS_PATIENCE)
     supervisor = Supervisor(clock, house.stations())
     key = checkpoint_key(opened.folder / opened.config.postroom.checkpoint_key)
@@ -69,14 +75,32 @@ async def _run(opened: Opened) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    server, place = make_server(opened, clock), _public_place(opened)
+    serving = asyncio.create_task(server.serve(sockets=[place])) if place else None
     systemd.notify("READY=1")
     try:
         await supervisor.run()
     finally:
+        server.should_exit = True
+        if serving is not None:
+            await serving
         await house.close()
         await remember()
         await opened.store.write(mailboxes.release_leases, opened.config.store.node, clock.now())
         opened.store.close()
+
+
+def _public_place(opened: Opened) -> socket.socket | None:
+    """Return the socket of the public endpoint; None when it is served apart."""
+    from postroom.endpoint import listen
+
+    if opened.config.endpoint.serve == "apart":
+        return None
+    try:
+        return listen(opened.config.endpoint)
+    except PermanentError as problem:
+        log.warning("%s; the public endpoint is not served here: is `postroom endpoint` running?", problem)
+        return None
 
 
 @app.command()
@@ -108,8 +132,15 @@ def train(
 
 
 @app.command()
-def unit(config: ConfigOption = None) -> None:
+def unit(
+    config: ConfigOption = None,
+    endpoint: Annotated[bool, typer.Option("--endpoint", help="of the public endpoint in its own process")] = False,
+) -> None:
     """Print a hardened systemd unit for this configuration."""
     output.console.print(
-        systemd.render_unit(find_config(config)), markup=False, highlight=False, soft_wrap=True, end=""
+        systemd.render_unit(find_config(config), "endpoint" if endpoint else "run"),
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+        end="",
     )

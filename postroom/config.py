@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from console.settings import EndpointSettings
 from deliverability.settings import DeliverabilitySettings
 from inbox.settings import ImapSettings, InboxSettings
 from outbound.mail_settings import CompanySettings, DkimSettings, GuardrailSettings, OAuthSettings, SmtpSettings
@@ -51,6 +52,9 @@ class PostroomSettings(Settings):
     secret: SecretRef = Field(
         description="key of Message-IDs, tokens and hashes; at least 32 characters, never changed"
     )
+    token_key: tuple[SecretRef, ...] = Field(
+        (), description="keys of the links in mail, newest first; keep the old ones, the secret reads its own for ever"
+    )
     checkpoint_key: Path = Field(
         Path("audit.key"), description="Ed25519 key file for audit checkpoints; made if absent"
     )
@@ -66,6 +70,7 @@ class Config(Settings):
     postroom: PostroomSettings = Field(description="the daemon itself")
     store: StoreSettings = Field(default_factory=StoreSettings, description="the database")
     company: CompanySettings = Field(description="who we are, and where people unsubscribe")
+    endpoint: EndpointSettings = Field(default_factory=EndpointSettings, description="the public one-click endpoint")
     mailbox: tuple[MailboxSettings, ...] = Field(min_length=1, description="mailboxes")
     sequence: tuple[SequenceSettings, ...] = Field((), description="sequences")
     team: TeamSettings = Field(description="the people")

@@ -27,8 +27,8 @@ from postroom import demo_world, output
 from postroom.clock import SteppedClock
 from postroom.commands_ask import thread_rows
 from postroom.commands_data import verify
+from postroom.endpoint import make_server
 from postroom.intake import enroll_contacts, import_contacts
-from postroom.one_click import make_server
 from postroom.opened import Opened, open_all
 from postroom.wiring import House, build_house, pass_all
 from sandbox.internet import Internet
@@ -56,7 +56,7 @@ async def play(seed: int, keep: Path | None) -> int:
     demo_world.write_config(folder, internet, f"http://127.0.0.1:{web.getsockname()[1]}/u")
     opened = open_all(folder / "config.toml")
     house = build_house(opened, clock, resolver=DnsResolver(internet.dns_address), jitter=demo_world.jitter(seed))
-    endpoint = make_server(opened, clock, "127.0.0.1", 0, "/u")
+    endpoint = make_server(opened, clock)
     serving = asyncio.create_task(endpoint.serve(sockets=[web]))
     try:
         fill(opened, people, folder, clock.now())

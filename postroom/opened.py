@@ -24,6 +24,7 @@ class Opened:
     store: Store
     secret: bytes
     folder: Path  #: of the configuration: relative paths start here
+    keys: tuple[bytes, ...]  #: of the tokens in links, newest first; the secret reads for ever
 
 
 def open_all(path: Path, *, inline: bool = True) -> Opened:
@@ -31,12 +32,8 @@ def open_all(path: Path, *, inline: bool = True) -> Opened:
 
     A database that was restored, cloned or moved is put on hold here, before anything can be sent from it.
     """
-    config = load_config(path)
-    secret = config.postroom.secret.read().encode()
-    if len(secret) < LEAST_SECRET:
-        raise ConfigError([f"postroom.secret: has {len(secret)} characters, {LEAST_SECRET} are the least"])
-    folder = path.resolve().parent
-    store = Store(anchored(config.store.url, folder), inline=inline)
+    opened = open_unasked(path, inline=inline)
+    config, store, folder = opened.config, opened.store, opened.folder
     schema.upgrade(store)
     now = datetime.now(UTC)
     reason = store.write_now(schema.claim_instance, schema.fingerprint(store), now)
@@ -48,7 +45,23 @@ def open_all(path: Path, *, inline: bool = True) -> Opened:
         witness.remember(witness_file, database, number)
     else:
         logging.getLogger("postroom").warning("the database is on hold: %s; nothing will be sent", reason)
-    return Opened(config, store, secret, folder)
+    return opened
+
+
+def open_unasked(path: Path, *, inline: bool = False) -> Opened:
+    """Load the configuration without asking the database anything: it may be down."""
+    config = load_config(path)
+    named = {"secret": config.postroom.secret}
+    named |= {f"token_key[{number}]": one for number, one in enumerate(config.postroom.token_key)}
+    read = {name: one.read().encode() for name, one in named.items()}
+    short = [name for name, value in read.items() if len(value) < LEAST_SECRET]
+    if short:
+        said = "has {} characters, {} are the least"
+        raise ConfigError([f"postroom.{name}: {said.format(len(read[name]), LEAST_SECRET)}" for name in short])
+    secret = read.pop("secret")
+    folder = path.resolve().parent
+    store = Store(anchored(config.store.url, folder), inline=inline)
+    return Opened(config, store, secret, folder, (*read.values(), secret))
 
 
 def anchored(url: str, folder: Path) -> str:

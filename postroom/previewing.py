@@ -48,7 +48,9 @@ def _play(connection: Connection, opened: Opened, sequence: SequenceSettings, no
             reason = "Nothing can leave under these limits: see limits, caps and held mailboxes."
             refused.append({"contact": people[step.contact_id].email, "reason": reason})
     config = opened.config
-    writer = LetterWriter(opened.secret, config.company, {box.address: box.name for box in config.mailbox}, {})
+    writer = LetterWriter(
+        opened.secret, config.company, {box.address: box.name for box in config.mailbox}, {}, opened.keys
+    )
     written: dict[int, tuple[SentMessage, ...]] = {}
     rows, failed = [], set[int]()
     for send in foreseen:

@@ -35,6 +35,7 @@ from ownership.notify import ChannelNotifier, Notifier
 from ownership.worker import NoticeWorker, SlaWorker
 from postroom.clock import Clock
 from postroom.config import Config, MailboxSettings
+from postroom.endpoint import wish_desk
 from postroom.opened import Opened, filing_policy
 from postroom.supervisor import LONGEST_PAUSE, Station
 from store.database import Store
@@ -157,7 +158,7 @@ def build_house(
     )
     names = {mailbox.address: mailbox.name for mailbox in config.mailbox}
     signers = {one.domain: make_signer(one.domain, one.selector, one.key.read().encode()) for one in config.dkim}
-    writer = LetterWriter(opened.secret, config.company, names, signers)
+    writer = LetterWriter(opened.secret, config.company, names, signers, opened.keys)
     chance = random.SystemRandom()
     random_jitter = jitter or (lambda _key: chance.random())
     stable_jitter = jitter or (lambda key: stable_choice(opened.secret, f"jitter|{key}") / 2**64)
@@ -165,7 +166,7 @@ def build_house(
     find = find_by(readers)
     sender = SendWorker(
         store, policy, writer, transports, stable_jitter, find, results=results, clock=clock.now, alarm=alarm,
-        patience=patience,
+        patience=patience, first=wish_desk(opened, clock).drain,
     )  # fmt: skip
     pollers = {
         mailbox.address: MailboxWorker(

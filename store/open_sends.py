@@ -35,6 +35,16 @@ def open_claims(
     return list(connection.execute(query.order_by(_SEND.c.claimed_at).limit(AT_ONCE)))
 
 
+def just_claimed(connection: Connection, enrollment_id: int, since: datetime) -> bool:
+    """Tell whether a letter to the person of an enrollment was claimed since then and has no result yet."""
+    query = (
+        select(_SEND.c.id)
+        .join(_ENROLLMENT, _ENROLLMENT.c.contact_id == _SEND.c.contact_id)
+        .where(_ENROLLMENT.c.id == enrollment_id, _SEND.c.state == SendState.CLAIMED, _SEND.c.claimed_at >= since)
+    )
+    return connection.execute(query.limit(1)).one_or_none() is not None
+
+
 def uncertain(connection: Connection) -> list[Row[Any]]:
     """Return the sends that nobody can tell about, oldest first, for a person."""
     return list(connection.execute(_OPEN.where(_SEND.c.state == SendState.UNCERTAIN).order_by(_SEND.c.id)))

@@ -58,6 +58,14 @@ class SendState(StrEnum):
     UNCERTAIN = "uncertain"  #: nobody knows; never sent again by itself
 
 
+class StopChoice(StrEnum):
+    """What a recipient pressed on our page; everything is the first button and what a one-click POST means."""
+
+    EVERYTHING = "everything"  #: never again
+    SEQUENCE = "sequence"  #: this sequence only
+    PAUSE = "pause"  #: nothing for 90 days
+
+
 class SuppressionKind(StrEnum):
     """How wide an entry of the suppression ledger reaches."""
 

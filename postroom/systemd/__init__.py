@@ -7,13 +7,13 @@ from pathlib import Path
 
 UNIT = """\
 [Unit]
-Description=postroom, the post room of an outbound sales team
+Description=postroom {command}
 After=network-online.target
 Wants=network-online.target
 
 [Service]
 Type=notify
-ExecStart={program} run --config {config}
+ExecStart={program} {command} --config {config}
 WorkingDirectory={folder}
 Restart=on-failure
 RestartSec=5s
@@ -57,10 +57,10 @@ WantedBy=multi-user.target
 """
 
 
-def render_unit(config: Path) -> str:
-    """Return a hardened systemd unit for this configuration."""
+def render_unit(config: Path, command: str = "run") -> str:
+    """Return a hardened systemd unit that runs this command with this configuration."""
     program = Path(sys.argv[0]).resolve()
-    return UNIT.format(program=program, config=config.resolve(), folder=config.resolve().parent)
+    return UNIT.format(program=program, command=command, config=config.resolve(), folder=config.resolve().parent)
 
 
 def notify(state: str) -> None:

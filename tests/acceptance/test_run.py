@@ -62,6 +62,8 @@ secret = {{ file = "{folder}/postroom.secret" }}
 name = "Out"
 postal_address = "Out Ltd, 1 Road"
 unsubscribe_url = "https://unsubscribe.out.test/u"
+[endpoint]
+listen = "127.0.0.1:0"
 [deliverability]
 resolver = "{dns[0]}:{dns[1]}"
 selectors = ["s1"]

@@ -206,7 +206,7 @@ def test_a_follow_up_continues_the_thread_with_the_id_the_provider_gave() -> Non
     assert message["In-Reply-To"] == "<learnt@provider.example>"
     assert "Stopp" in follow.text
     assert "X Ltd, 1 Road" in follow.text
-    assert f"<https://u.example/u/{follow.token}>" in message["List-Unsubscribe"]
+    assert f"<https://u.example/u/{follow.token}/de>" in message["List-Unsubscribe"]
     assert f"unsub+{follow.token}@out.example" in message["List-Unsubscribe"]
     assert "Auto-Submitted" not in message
 

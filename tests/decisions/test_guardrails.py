@@ -98,3 +98,9 @@ def test_the_window_ends_on_the_day_it_says(ago: int, days: int, timing: bool) -
     policy = GuardrailSettings(recontact_days=days, timing_days=days)
     found = ask(policy=policy, last_reply_timing=timing, last_reply_on=TODAY - timedelta(days=ago), **NO)
     assert found.allowed == (ago >= days)
+
+
+def test_whoever_left_one_sequence_never_enters_it_again() -> None:
+    left = before(EnrollmentState.OPTED_OUT, 400, reason="unsubscribe")
+    assert [one.slug for one in ask(ended=left).reasons] == ["opted-out"]
+    assert ask(ended=before(EnrollmentState.OPTED_OUT, 400, "other", "unsubscribe")).allowed

@@ -54,6 +54,7 @@ class Post:
     limit: LimitSettings = field(default_factory=lambda: LimitSettings(gap=timedelta(), jitter=timedelta()))
     now: datetime = NOW
     before_data: Callable[[], Awaitable[None]] | None = None  #: what happens between RCPT and the claim
+    first: Callable[[], Awaitable[object]] | None = None  #: what is done before each claim
     world: World = field(init=False)
     worker: SendWorker = field(init=False)
 
@@ -70,7 +71,8 @@ class Post:
                                {}, self.guardrails)  # fmt: skip
         transports = {box: Slow(self.world, MemoryMailbox(), lambda: self.now, self) for box in boxes}
         writer = LetterWriter(SECRET, COMPANY, dict.fromkeys(boxes, "Maya"), {})
-        self.worker = SendWorker(self.store, policy, writer, dict(transports), lambda _key: 0.5, not_searchable)
+        self.worker = SendWorker(self.store, policy, writer, dict(transports), lambda _key: 0.5, not_searchable,
+                                 first=self.first)  # fmt: skip
 
         def unit(connection: Any) -> None:
             schema.claim_instance(connection, "here", NOW)
