@@ -17,7 +17,7 @@ from postroom.cli import ConfigOption, app
 from postroom.config import find_config
 from postroom.keys import checkpoint_key
 from postroom.opened import Opened, open_all
-from store import audit, mailboxes, schema
+from store import mailboxes, schema
 from store.errors import PermanentError
 
 log = logging.getLogger("postroom")
@@ -45,6 +45,7 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _run(opened: Opened) -> None:
+    from postroom.checkpoints import sign_and_publish
     from postroom.clock import ClockWatch, SystemClock
     from postroom.endpoint import make_server, wish_desk
     from postroom.supervisor import Supervisor
@@ -57,7 +58,7 @@ async def _run(opened: Opened) -> None:
     key = checkpoint_key(opened.folder / opened.config.postroom.checkpoint_key)
 
     async def sign_head() -> None:
-        await opened.store.write(audit.checkpoint, key, clock.now())
+        await sign_and_publish(opened.store, key, opened.config.audit, opened.folder, clock.now())
 
     async def remember() -> None:
         if not await opened.store.read(schema.hold_reason):

@@ -6,18 +6,17 @@ operator who holds the database *and* the signing key can rewrite everything aft
 machine. `audit_verify.py` checks an export with the standard library alone.
 """
 
-import hashlib
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, bindparam, delete, insert, select, text
 
-from store.audit_verify import GENESIS, canonical, entry_hash
+from store.audit_verify import ERASURE, GENESIS, canonical, commit, entry_hash
 from store.tables import AuditCheckpoint, AuditEntry, AuditPrivate, core
 
 _ENTRY, _PRIVATE, _CHECKPOINT = core(AuditEntry), core(AuditPrivate), core(AuditCheckpoint)
@@ -46,7 +45,7 @@ def append(
     commitment = ""
     if private:
         salt, body = secrets.token_hex(16), canonical(private)
-        commitment = hashlib.sha256(f"{salt}{body}".encode()).hexdigest()
+        commitment = commit(salt, body)
         connection.execute(insert(_PRIVATE).values(seq=seq, salt=salt, body=body))
     entry = {
         "seq": seq,
@@ -60,6 +59,40 @@ def append(
     }
     connection.execute(_INSERT, {**entry, "hash": entry_hash(entry)})
     return int(seq)
+
+
+def forget(
+    connection: Connection,
+    numbers: Collection[int],
+    *,
+    actor: str,
+    subject: str,
+    now: datetime,
+    reason: str = "erasure",
+) -> int:
+    """Take the personal data of these entries away, and say so in the log; returns how many had some.
+
+    The chain still verifies: it holds commitments, and without the salt nobody can find out by trying what they hid.
+    """
+    query = select(_PRIVATE.c.seq).where(_PRIVATE.c.seq.in_(bindparam("seqs", expanding=True)))
+    gone: list[int] = []
+    for start in range(0, len(chosen := sorted(set(numbers))), 10_000):
+        gone += sorted(connection.execute(query, {"seqs": chosen[start : start + 10_000]}).scalars())
+    for start in range(0, len(gone), 10_000):
+        rows = _PRIVATE.c.seq.in_(gone[start : start + 10_000])
+        connection.execute(delete(_PRIVATE).where(rows))
+    append(connection, now, actor, ERASURE, subject, {"entries": _ranges(gone), "reason": reason})
+    return len(gone)
+
+
+def _ranges(numbers: Sequence[int]) -> list[list[int]]:
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found
 
 
 def last_number(connection: Connection) -> int:
@@ -105,9 +138,10 @@ def checkpoint(connection: Connection, key: Ed25519PrivateKey, now: datetime) ->
     return signed
 
 
-def checkpoints(connection: Connection) -> list[dict[str, Any]]:
-    """Return all signed heads, oldest first."""
-    return [dict(row._mapping) for row in connection.execute(select(_CHECKPOINT).order_by(_CHECKPOINT.c.seq))]
+def checkpoints(connection: Connection, after: int = 0) -> list[dict[str, Any]]:
+    """Return the signed heads above a number, oldest first."""
+    query = select(_CHECKPOINT).where(_CHECKPOINT.c.seq > after).order_by(_CHECKPOINT.c.seq)
+    return [dict(row._mapping) for row in connection.execute(query)]
 
 
 def private_body(entry: Mapping[str, Any]) -> dict[str, Any]:

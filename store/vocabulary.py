@@ -178,6 +178,7 @@ class EventName(StrEnum):
     HANDOVER_ANSWERED = "handover.answered"  #: accepted, rejected or decided
     HANDOVER_LATE = "handover.late"  #: nobody answered an offer in time
     REPORT_WEEKLY = "report.weekly"  #: the weekly audit of the desks
+    AUDIT_CHECKPOINT = "audit.checkpoint"  #: a signed head of the audit log, to be kept elsewhere
 
 
 class HandoverState(StrEnum):

@@ -428,6 +428,7 @@ def upgrade() -> None:
                 "handover.answered",
                 "handover.late",
                 "report.weekly",
+                "audit.checkpoint",
                 name="eventname",
                 native_enum=False,
                 length=32,
