@@ -1,4 +1,4 @@
-"""How do signed heads of the audit log leave this machine? Into a file, to syslog, by mail; each place catches up alone.
+"""How do signed heads of the audit log leave this machine? Into a file, to syslog, by mail; each catches up alone.
 
 What has reached a place is a bookmark in the store, moved after it was taken there: a place may get a head twice, never
 not at all (syslog over UDP promises nothing; whoever needs a promise takes the file or the mail).
@@ -79,8 +79,7 @@ def send_syslog(address: str, heads: Heads) -> None:
     host, _, port = address.rpartition(":")
     place: Any = address if address.startswith("/") else (host, int(port))
     kind = None if address.startswith("/") else socket.SOCK_DGRAM
-    sender = SysLogHandler(place, SysLogHandler.LOG_AUTH, kind)
-    sender.handleError = _raise  # type: ignore[method-assign]
+    sender = _Loud(place, SysLogHandler.LOG_AUTH, kind)
     try:
         for head in heads:
             record = logging.LogRecord(
@@ -91,5 +90,9 @@ def send_syslog(address: str, heads: Heads) -> None:
         sender.close()
 
 
-def _raise(_record: logging.LogRecord) -> None:
-    raise
+class _Loud(SysLogHandler):
+    """Raises what went wrong instead of printing it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Raise: this runs inside the handler's own `except`."""
+        raise

@@ -33,7 +33,7 @@ def test_heads_leave_the_machine(store: Store, tmp_path: Path) -> None:
         by_unix = AuditSettings.model_validate(places | {"syslog": str(tmp_path / "log")})
         for minute in range(4):
             now = NOW + timedelta(minutes=minute)
-            store.write_now(lambda c, now=now: audit.append(c, now, "maya", "x", "y", {}))
+            store.write_now(audit.append, now, "maya", "x", "y", {})
             if minute == 2:
                 target.parent.mkdir()  # the disk was away until now
             asyncio.run(sign_and_publish(store, key, by_udp if minute < 2 else by_unix, tmp_path, now))
