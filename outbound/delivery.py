@@ -52,6 +52,7 @@ class Ready:
     letter: Letter
     sha256: str
     limit: int  #: of the mailbox in 24 h, as the ramp and its health allow today
+    pilot: int | None  #: contacts that the sequence may open with, while it is in its pilot
     history: ContactHistory
 
 
@@ -95,7 +96,7 @@ class Delivery:
             return None
         step = Step(facts.enrollment_id, facts.contact.id, facts.sequence, facts.step, planned.mailbox,
                     facts.contact.email)  # fmt: skip
-        return Ready(send_id, step, letter, digest, planned.limit, facts.history)
+        return Ready(send_id, step, letter, digest, planned.limit, planned.pilot, facts.history)
 
     async def deliver(
         self, ready: Ready, epoch: int, restored_at: datetime | None, may_go_on: Callable[[], bool]
@@ -173,6 +174,7 @@ class Delivery:
             sending_domain=cap.per_day if cap else None,
             recipient_domain=sequence.per_recipient_domain_per_day,
             account=sequence.per_account_per_day,
+            pilot=ready.pilot,
             gap=own.gap,
             lease=LEASE / 2,
         )

@@ -1,6 +1,6 @@
 """What do we write to this contact at this step? Variant, text, thread, footer, tokens, bytes, signature."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -84,8 +84,11 @@ class LetterWriter:
             return stable_choice(self.secret, f"spin|{facts.enrollment_id}|{facts.step}|{number}") % of
 
         thread = () if subject_source else _thread_so_far(facts, who)
-        rendered = render(subject_source, values, who, choose) if subject_source else _reply_subject(thread)
-        subject = check_subject(rendered, who)
+        subject = (
+            check_subject(render(subject_source, values, who, choose), who)
+            if subject_source
+            else _reply_subject(thread)
+        )
         domain = mailbox.rpartition("@")[2]
         message_id = make_message_id(self.secret, facts.enrollment_id, facts.step, domain)
         token = make_token(self.keys or (self.secret,), UNSUBSCRIBE, facts.enrollment_id)
@@ -138,14 +141,22 @@ def contact_values(contact: Contact, account: Account | None) -> dict[str, str]:
 
 
 def _thread_so_far(facts: LetterFacts, who: str) -> tuple[SentMessage, ...]:
-    """Return the confirmed letters since the last one that began a thread, oldest first."""
+    """Return the confirmed letters of the conversation that goes on, oldest first.
+
+    A letter continues the one before it exactly when its subject says so; any other subject began a new conversation,
+    also one that the sender began with "Re:".
+    """
     if not facts.earlier:
         raise TemplateError(f"{who}: step {facts.step + 1} continues a thread, but no letter before it is confirmed")
-    begins = [number for number, one in enumerate(facts.earlier) if not one.subject.startswith(REPLY)]
-    return facts.earlier[max(begins, default=0) :]
+    thread: list[SentMessage] = []
+    for letter in facts.earlier:
+        if thread and letter.subject != _reply_subject(thread):
+            thread = []
+        thread.append(letter)
+    return tuple(thread)
 
 
-def _reply_subject(thread: tuple[SentMessage, ...]) -> str:
+def _reply_subject(thread: Sequence[SentMessage]) -> str:
     first = thread[0].subject
     return first if first.lower().startswith("re:") else f"{REPLY}{first}"
 

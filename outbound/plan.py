@@ -7,7 +7,7 @@ counts only grow, so a step that meets a full cap is set aside for good and the 
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,6 +34,7 @@ class PlannedSend:
     not_after: datetime  #: the recipient's window closes here
     sequence: str
     limit: int = 0  #: the mailbox's limit of the rolling 24 h, as warm-up and health have it now
+    pilot: int | None = None  #: contacts that the sequence may open with, while it is in its pilot
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def plan_sends(
         while box.room > 0 and box.openers and own:
             name = own[turn % len(own)]
             before = len(planned)
-            _serve(box, openers[name], sequences, limit, planned, waiting, now, most=1)
+            _serve(box, openers[name], sequences, limit, planned, waiting, now, left, most=1)
             turn += 1
             if len(planned) == before or (name in left and not _use_up(left, name)):
                 own.remove(name)
@@ -231,6 +232,7 @@ def _serve(
     planned: list[PlannedSend],
     waiting: Counter[str],
     now: datetime,
+    pilots: Container[str] = (),
     most: int = 10**9,
 ) -> None:
     """Plan steps from the head of a queue while the mailbox has room; capped ones are set aside."""
@@ -243,7 +245,10 @@ def _serve(
             waiting[slug] += 1
             continue
         closes = window_end(now, sequence.window, step.zone, step.country)
-        planned.append(PlannedSend(step.enrollment_id, step.step, box.name, now, closes, step.sequence, box.limit))
+        pilot = sequence.pilot if step.sequence in pilots else None
+        planned.append(
+            PlannedSend(step.enrollment_id, step.step, box.name, now, closes, step.sequence, box.limit, pilot)
+        )
         caps.add(step, box.name)
         box.room = 0 if caps.spent(box.name) else box.room - 1
         most -= 1

@@ -60,7 +60,7 @@ def open_unasked(path: Path, *, inline: bool = False) -> Opened:
         raise ConfigError([f"postroom.{name}: {said.format(len(read[name]), LEAST_SECRET)}" for name in short])
     secret = read.pop("secret")
     folder = path.resolve().parent
-    store = Store(anchored(config.store.url, folder), inline=inline)
+    store = Store(anchored(config.store.url, folder), inline=inline, database_clock=True)
     return Opened(config, store, secret, folder, (*read.values(), secret))
 
 

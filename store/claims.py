@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, bindparam, func, or_, select, text, update
 
 from store import suppression
+from store.database import shared_now
 from store.errors import StoreOnHold
 from store.send_states import COUNTED
 from store.tables import Contact, Domain, Enrollment, Instance, Lease, Mailbox, Send, core
@@ -34,6 +35,7 @@ class ClaimLimits:
     sending_domain: int | None = None
     recipient_domain: int | None = None
     account: int | None = None
+    pilot: int | None = None  #: contacts that the sequence may open with until its rules say go
     gap: timedelta = timedelta()
     lease: timedelta = timedelta()  #: the lease must last at least so long, or is renewed to it: DATA takes its time
 
@@ -51,7 +53,9 @@ _FACTS = (
         _LEASE.c.expires_at.label("lease_expires_at"),
         _DOMAIN.c.verdict,
         _MAILBOX.c.state.label("mailbox_state"),
+        _SEND.c.sequence,
         _SEQUENCE.c.active.label("sequence_active"),
+        _SEQUENCE.c.activated_at,
         select(_INSTANCE.c.hold_reason).limit(1).scalar_subquery().label("hold"),
     )
     .join(_ENROLLMENT, _ENROLLMENT.c.id == _SEND.c.enrollment_id)
@@ -76,6 +80,12 @@ _BY_MAILBOX = _count_by(_SEND.c.mailbox)
 _BY_SENDING_DOMAIN = _count_by(_SEND.c.sending_domain)
 _BY_RECIPIENT_DOMAIN = _count_by(_SEND.c.recipient_domain)
 _BY_ACCOUNT = _count_by(_SEND.c.account_id)
+_OPENED = select(func.count()).where(
+    _SEND.c.sequence == bindparam("key"),
+    _SEND.c.planned_at >= bindparam("since"),
+    _SEND.c.step == 0,
+    or_(*(_SEND.c.state == state for state in COUNTED)),
+)
 _CLAIM = (
     update(_SEND)
     .where(_SEND.c.id == bindparam("send"), _SEND.c.state == SendState.PLANNED)
@@ -118,6 +128,7 @@ def claim(
     Raises StoreOnHold on a database that may not send.
     """
     row = connection.execute(_FACTS, {"id": send_id}).one()
+    shared = shared_now(connection, now)
     if row.hold or row.hold is None:
         raise StoreOnHold(
             f"this database is on hold ({row.hold or 'no-instance'}): `postroom hold release` lets it send"
@@ -125,7 +136,8 @@ def claim(
     hashes = suppression.covering_hashes(secret, row.recipient, row.account_id)
     suppression.lock_hashes(connection, hashes, exclusive=False)
     _lock_counts(connection, row, limits)
-    slug = _forbidding_state(row, epoch, now, sha256) or next(_forbidding_limits(connection, row, limits, now), "")
+    mine = row.epoch == epoch and row.lease_expires_at is not None and row.lease_expires_at > shared
+    slug = _forbidding_state(row, mine, now, sha256) or next(_forbidding_limits(connection, row, limits, now), "")
     if not slug and (entry := suppression.find_covering(connection, hashes, now)):
         slug = f"suppressed-{entry.reason}"
     if not slug and forbid is not None:
@@ -136,8 +148,8 @@ def claim(
     taken = connection.execute(_TAKE, {"enrollment": row.enrollment_id, "from_mailbox": row.mailbox})
     if claimed.rowcount != 1 or taken.rowcount != 1:
         raise AssertionError(f"send {send_id} changed inside its own claim")
-    if row.lease_expires_at < now + limits.lease:
-        connection.execute(_EXTEND, {"box": row.mailbox, "with_epoch": epoch, "until": now + limits.lease})
+    if row.lease_expires_at < shared + limits.lease:
+        connection.execute(_EXTEND, {"box": row.mailbox, "with_epoch": epoch, "until": shared + limits.lease})
     return ""
 
 
@@ -148,18 +160,19 @@ def _lock_counts(connection: Connection, row: Any, limits: ClaimLimits) -> None:
     keys = [f"mailbox:{row.mailbox}"]
     keys += [f"sending:{row.sending_domain}"] * (limits.sending_domain is not None)
     keys += [f"recipient:{row.recipient_domain}"] * (limits.recipient_domain is not None)
+    keys += [f"pilot:{row.sequence}"] * (limits.pilot is not None and row.step == 0)
     keys += [f"account:{row.account_id}"] * (limits.account is not None and row.account_id is not None)
     for key in sorted(keys):
         number = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big", signed=True)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": number})
 
 
-def _forbidding_state(row: Any, epoch: int, now: datetime, sha256: str | None) -> str:
+def _forbidding_state(row: Any, mine: bool, now: datetime, sha256: str | None) -> str:
     opener = row.step == 0
     verdict = row.verdict or VerdictLevel.UNKNOWN
     checks = (
         (row.state == SendState.PLANNED, f"send-{row.state}"),
-        (row.epoch == epoch and row.lease_expires_at and row.lease_expires_at > now, "lease-lost"),
+        (mine, "lease-lost"),
         (row.enrollment_state == EnrollmentState.ACTIVE, f"enrollment-{row.enrollment_state}"),
         (row.enrollment_step == row.step, "step-moved-on"),
         (sha256 is None or row.sha256 == sha256, "composed-again"),
@@ -191,3 +204,7 @@ def _forbidding_limits(connection: Connection, row: Any, limits: ClaimLimits, no
             number, _ = connection.execute(query, {"key": key, "since": since}).one()
             if number >= cap:
                 yield slug
+    if limits.pilot is not None and row.step == 0:
+        opened = {"key": row.sequence, "since": row.activated_at or now}
+        if connection.execute(_OPENED, opened).scalar_one() >= limits.pilot:
+            yield "pilot"

@@ -15,11 +15,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy.exc import DBAPIError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from store.errors import PermanentError, TemporaryError
@@ -30,7 +32,16 @@ T = TypeVar("T")
 GROUP_LIMIT = 512  # units in one commit: bounds how long the first waits
 READERS = 3
 RACE_TRIES = 5
+DATABASE_CLOCK = "postroom_database_clock"
 _RACES = {"40001", "40P01"}  # PostgreSQL: serialization failure, deadlock
+
+
+def shared_now(connection: Connection, now: datetime) -> datetime:
+    """Return the present instant by the one clock that all nodes of this database share; `now` is the node's own."""
+    if not connection.get_execution_options().get(DATABASE_CLOCK):
+        return now
+    found: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return found.astimezone(UTC)
 
 
 @dataclass(slots=True)
@@ -40,13 +51,18 @@ class _Queued:
 
 
 class Store:
-    """One database with its writer thread and readers; call `close` when done."""
+    """One database with its writer thread and readers; call `close` when done.
 
-    def __init__(self, url: str, *, inline: bool = False) -> None:
+    `database_clock`: leases expire by the clock of the database server, which all nodes share (`shared_now`), else by
+    the instant that the caller gives: stepped clocks of simulations.
+    """
+
+    def __init__(self, url: str, *, inline: bool = False, database_clock: bool = False) -> None:
         self.url = url
         self.inline = inline
-        self.engine = _write_engine(url)
-        self._read_engine = _read_engine(url)
+        clock = {DATABASE_CLOCK: database_clock and not url.startswith("sqlite")}  # SQLite's clock is this machine's
+        self.engine = _write_engine(url).execution_options(**clock)
+        self._read_engine = _read_engine(url).execution_options(**clock)
         self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
         self._writer: threading.Thread | None = None
@@ -116,6 +132,7 @@ class Store:
     def _write_loop(self) -> None:
         while (first := self._queue.get()) is not None:
             group, last = [first], False
+            first.waiter.set_running_or_notify_cancel()  # from here on nobody can cancel it
             while len(group) < GROUP_LIMIT:
                 try:
                     following = self._queue.get_nowait()
@@ -124,54 +141,56 @@ class Store:
                 if following is None:
                     last = True
                     break
+                following.waiter.set_running_or_notify_cancel()
                 group.append(following)
             self._commit_group(group)
             if last:
                 return
 
     def _commit_group(self, group: list[_Queued]) -> None:
-        outcomes: list[tuple[_Queued, Any, BaseException | None]] = []
-        alone: list[_Queued] = []
+        """Run the units in one transaction; whatever goes wrong belongs to the waiters, never to this thread."""
         try:
             with self._inline_lock, self.engine.begin() as connection:
-                for queued in group:
-                    try:
-                        with connection.begin_nested():
-                            outcomes.append((queued, queued.unit(connection), None))
-                    except DBAPIError as problem:
-                        if _lost_race(problem):
-                            alone.append(queued)
-                        else:
-                            outcomes.append((queued, None, _translated(problem)))
-                    except Exception as problem:  # noqa: BLE001 - belongs to the waiter, not to this thread
-                        outcomes.append((queued, None, problem))
-        except DBAPIError as problem:
+                outcomes = [_attempt(connection, queued.unit) for queued in group]
+        except Exception as problem:  # noqa: BLE001 - nothing of this group was kept, or nobody knows
             for queued in group:
-                queued.waiter.set_exception(_translated(problem))
+                _release(queued, None, _translated(problem))
             return
-        for queued, result, failure in outcomes:
+        for queued, (result, failure) in zip(group, outcomes, strict=True):
+            if _lost_race(failure):
+                result, failure = self._run_alone(queued)
             _release(queued, result, failure)
-        for queued in alone:
-            try:
-                _release(queued, self.write_now(queued.unit), None)
-            except Exception as failure:  # noqa: BLE001 - belongs to the waiter, not to this thread
-                _release(queued, None, failure)
+
+    def _run_alone(self, queued: _Queued) -> tuple[Any, BaseException | None]:
+        try:
+            return self.write_now(queued.unit), None
+        except Exception as problem:  # noqa: BLE001 - belongs to the waiter
+            return None, problem
+
+
+def _attempt(connection: Connection, unit: Callable[[Connection], Any]) -> tuple[Any, BaseException | None]:
+    """Run a unit in a savepoint; returns its result or what it raised, even an exit, with nothing of it kept."""
+    try:
+        with connection.begin_nested():
+            return unit(connection), None
+    except BaseException as problem:  # noqa: BLE001 - belongs to the waiter
+        return None, problem
 
 
 def _release(queued: _Queued, result: Any, failure: BaseException | None) -> None:
     if failure is None:
         queued.waiter.set_result(result)
     else:
-        queued.waiter.set_exception(failure)
+        queued.waiter.set_exception(_translated(failure))
 
 
-def _lost_race(problem: DBAPIError) -> bool:
-    return getattr(problem.orig, "sqlstate", None) in _RACES
+def _lost_race(problem: BaseException | None) -> bool:
+    return isinstance(problem, DBAPIError) and getattr(problem.orig, "sqlstate", None) in _RACES
 
 
-def _translated(problem: DBAPIError) -> Exception:
-    if isinstance(problem, OperationalError):
-        return TemporaryError(f"the database did not answer: {problem.orig}")
+def _translated(problem: BaseException) -> BaseException:
+    if isinstance(problem, (OperationalError, PendingRollbackError, PoolTimeout)):
+        return TemporaryError(f"the database did not answer: {getattr(problem, 'orig', problem)}")
     return problem
 
 

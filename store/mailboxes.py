@@ -9,6 +9,7 @@ from sqlalchemy import Connection, String, bindparam, cast, func, insert, litera
 
 from store import audit, records
 from store.claims import DAY
+from store.database import shared_now
 from store.errors import LeaseLost
 from store.send_states import COUNTED
 from store.tables import Enrollment, Lease, Mailbox, Message, OauthToken, Send, core
@@ -22,7 +23,12 @@ FREES = 50  # how many of the next freed slots a load names
 
 
 def acquire_lease(connection: Connection, mailbox: str, node: str, now: datetime, lasts: timedelta) -> int | None:
-    """Take or renew the lease of a mailbox; returns its epoch, or None while another node holds it."""
+    """Take or renew the lease of a mailbox; returns its epoch, or None while another node holds it.
+
+    It expires by the clock that the nodes share (`store.database.shared_now`): a node whose own clock is wrong neither
+    takes what another one holds nor loses what it holds.
+    """
+    now = shared_now(connection, now)
     row = connection.execute(select(_LEASE).where(_LEASE.c.mailbox == mailbox).with_for_update()).one_or_none()
     if row is None:
         connection.execute(insert(_LEASE).values(mailbox=mailbox, node=node, epoch=1, expires_at=now + lasts))
@@ -44,12 +50,14 @@ def require_lease(connection: Connection, mailbox: str, node: str, epoch: int) -
 
 def may_take(connection: Connection, mailbox: str, node: str, now: datetime) -> bool:
     """Tell whether this node holds a mailbox, or nobody does."""
+    now = shared_now(connection, now)
     row = connection.execute(select(_LEASE).where(_LEASE.c.mailbox == mailbox)).one_or_none()
     return row is None or row.node == node or row.expires_at <= now
 
 
 def release_leases(connection: Connection, node: str, now: datetime) -> None:
     """Give every lease of this node back at a clean stop."""
+    now = shared_now(connection, now)
     connection.execute(update(_LEASE).where(_LEASE.c.node == node).values(expires_at=now))
 
 

@@ -48,9 +48,15 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         opened = Store(f"sqlite:///{tmp_path / 'postroom.db'}")
     else:
         opened = Store(request.getfixturevalue("postgres_url"))
-        with opened.engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
+        empty(opened)
     schema.upgrade(opened)
     yield opened
     opened.close()
+
+
+def empty(store: Store) -> None:
+    """Make a PostgreSQL database empty, with the newest schema."""
+    with store.engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    schema.upgrade(store)

@@ -211,6 +211,34 @@ def test_a_follow_up_continues_the_thread_with_the_id_the_provider_gave() -> Non
     assert "Auto-Submitted" not in message
 
 
+@pytest.mark.parametrize("topic", ["Another thing", "Re: your question", "RE: Acme"])
+@pytest.mark.parametrize("learnt", ["", "<learnt@provider.example>"])
+def test_a_follow_up_belongs_to_the_conversation_it_continues(topic: str, learnt: str) -> None:
+    """The third letter began a conversation of its own: nothing after it speaks of the first."""
+    first = facts(1).earlier[0]
+    subjects = ("About Acme", "Re: About Acme", topic, topic if topic[:2].lower() == "re" else f"Re: {topic}")
+    earlier = tuple(
+        replace(first, step=step, subject=subject, message_id=f"<{step}@out.example>", learnt_id=learnt)
+        for step, subject in enumerate(subjects)
+    )
+    steps = [{"subject": "About {{company}}", "body": "x"}, {"body": "x"}, {"subject": topic, "body": "x"}]
+    sequence = SEQUENCE.model_validate(SEQUENCE.model_dump() | {"step": [*steps, {"body": "x"}, {"body": "x"}]})
+    writer = LetterWriter(b"k" * 32, COMPANY, {}, {})
+    for step, last, all_of_it in ((2, None, None), (3, 2, (2,)), (4, 3, (2, 3))):
+        raw = writer.write(facts(step, earlier=earlier[:step]), sequence, "maya@out.example", AT).raw
+        message = BytesParser(policy=default).parsebytes(raw)
+        ids = [learnt or f"<{one}@out.example>" for one in all_of_it or ()]
+        assert message["In-Reply-To"] == (ids[-1] if last else None)
+        assert (message["References"] or "").split() == ids
+        assert message["Subject"] == (subjects[3] if step > 2 else topic)
+
+
+def test_the_longest_subject_can_be_answered() -> None:
+    long = replace(facts(1).earlier[0], subject="x" * 250)
+    letter = LetterWriter(b"k" * 32, COMPANY, {}, {}).write(facts(1, earlier=(long,)), SEQUENCE, "m@out.example", AT)
+    assert letter.subject == f"Re: {'x' * 250}"
+
+
 def test_a_missing_field_refuses_the_letter() -> None:
     writer = LetterWriter(b"k" * 32, COMPANY, {}, {})
     nameless = Contact(1, "chris@acme.example")

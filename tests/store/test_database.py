@@ -1,14 +1,16 @@
 """Is a unit durable, alone in its failure, and grouped with its neighbours?"""
 
 import asyncio
+from concurrent.futures import Future
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from store import schema
-from store.database import Store
-from store.errors import StoreOnHold
+from store.database import Store, _Queued
+from store.errors import StoreOnHold, TemporaryError
 from store.tables import Rotation, core
 
 _ROTATION = core(Rotation)
@@ -46,6 +48,49 @@ def test_a_failing_unit_takes_nobody_with_it(store: Store) -> None:
     assert isinstance(failed, ValueError)
     assert isinstance(twice, Exception)
     assert store.read_now(count) == 2
+
+
+@pytest.mark.parametrize("failure", [SystemExit(1), KeyError("x"), asyncio.CancelledError()])
+def test_whatever_a_unit_raises_the_writer_goes_on(store: Store, failure: BaseException) -> None:
+    def fail(connection: Connection) -> None:
+        add(connection, "half-done")
+        raise failure
+
+    queued = [store_write_later(store, unit) for unit in (lambda c: add(c, "a"), fail, lambda c: add(c, "b"))]
+    assert (queued[0].result(30), queued[2].result(30)) == ("a", "b")
+    assert queued[1].exception(30) is failure
+    assert asyncio.run(write_one(store, "c")) == "c"
+    assert store.read_now(count) == 3
+
+
+def test_a_lost_connection_fails_its_group_and_the_writer_goes_on(store: Store) -> None:
+    if store.dialect != "postgresql":
+        pytest.skip("PostgreSQL only")
+
+    def cut(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    async def story() -> list[object]:
+        units = [store.write(add, "a"), store.write(cut), store.write(add, "b")]
+        return list(await asyncio.gather(*units, return_exceptions=True))
+
+    told = asyncio.run(story())
+    assert isinstance(told[1], TemporaryError)
+    kept = store.read_now(lambda c: set(c.execute(select(_ROTATION.c.pod)).scalars()))
+    assert kept == {name for name, said in zip("a-b", told, strict=True) if said == name}
+    assert asyncio.run(write_one(store, "c")) == "c"
+
+
+async def write_one(store: Store, pod: str) -> str:
+    return await store.write(add, pod)
+
+
+def store_write_later(store: Store, unit: Any) -> "Future[Any]":
+    """Queue a unit as `write` does, without an event loop that an exit would end."""
+    queued = _Queued(unit, Future())
+    store._ensure_writer()
+    store._queue.put(queued)
+    return queued.waiter
 
 
 def test_concurrent_increments_lose_nothing(store: Store) -> None:

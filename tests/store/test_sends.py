@@ -1,5 +1,6 @@
 """Does the send ledger keep its promises: never twice, never over a limit, never after a stop?"""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from store.database import Store
 from store.errors import StoreOnHold
 from store.send_states import ALLOWED
 from store.vocabulary import EnrollmentState, SendState, SuppressionKind, SuppressionReason, VerdictLevel
+from tests.conftest import empty
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SECRET = b"test secret"
@@ -206,3 +208,67 @@ def test_a_new_generation_of_a_folder_brings_nothing_twice(store: Store) -> None
     assert len(store.write_now(messages.ingest, MAILBOX, "INBOX", 8, again, NOW, last_uid=14)) == 1
     assert store.write_now(messages.ingest, MAILBOX, "INBOX", 8, again, NOW, last_uid=14) == []
     assert store.read_now(messages.cursor, MAILBOX, "INBOX").last_uid == 14
+
+
+def test_two_nodes_together_open_a_pilot_with_no_more_than_it_allows(store: Store) -> None:
+    def unit(connection: Any) -> list[int]:
+        found = []
+        for number, box in enumerate([MAILBOX, "jon@out.example"] * 10):
+            mailboxes.acquire_lease(connection, box, box, NOW, timedelta(hours=1))
+            email = f"p{number}@acme{number}.example"
+            contact = contacts.save_contact(connection, {"email": email}, NOW)
+            key = enrollments.enroll(connection, contact, "demo", NOW, now=NOW)
+            new = composed(key, contact_id=contact, account_id=None, recipient=email, mailbox=box)
+            found.append(sends.plan(connection, new, NOW) or 0)
+        return found
+
+    prepare(store)
+    planned = store.write_now(unit)
+    other = Store(store.url)
+    limits = claims.ClaimLimits(mailbox=40, pilot=7)
+
+    async def story() -> list[str]:
+        asked: dict[str, Any] = {"epoch": 1, "secret": SECRET, "limits": limits, "now": NOW}
+        nodes = [(store, other)[number % 2] for number in range(len(planned))]
+        return await asyncio.gather(
+            *(node.write(claims.claim, send, **asked) for node, send in zip(nodes, planned, strict=True))
+        )
+
+    try:
+        told = asyncio.run(story())
+    finally:
+        other.close()
+    assert sorted(told) == [""] * 7 + ["pilot"] * 13
+
+
+def test_a_lease_expires_by_the_clock_of_the_database(postgres_url: str) -> None:
+    store = Store(postgres_url, database_clock=True)
+    empty(store)
+    real = datetime.now(UTC)
+    hour = timedelta(hours=1)
+    assert store.write_now(mailboxes.acquire_lease, MAILBOX, "node-1", real - 9 * hour, hour) == 1
+    fast = real + 9 * hour  # the clock of node-2 is nine hours fast
+    assert store.write_now(mailboxes.acquire_lease, MAILBOX, "node-2", fast, hour) is None
+    assert not store.read_now(mailboxes.may_take, MAILBOX, "node-2", fast)
+    store.write_now(mailboxes.release_leases, "node-1", fast)
+    assert store.write_now(mailboxes.acquire_lease, MAILBOX, "node-2", real - 9 * hour, timedelta()) == 2
+    assert store.write_now(mailboxes.acquire_lease, MAILBOX, "node-1", real - 9 * hour, hour) == 3
+    store.close()
+
+
+def test_a_claim_asks_the_clock_of_the_database_for_its_lease(postgres_url: str) -> None:
+    store = Store(postgres_url, database_clock=True)
+    empty(store)
+    send = store.write_now(sends.plan, composed(prepare(store)), NOW)  # NOW is long ago for the database
+    assert send is not None
+    far = datetime.now(UTC) + timedelta(days=9)
+    store.write_now(sends.plan, composed(1, not_after=far + DAY), NOW)
+    assert claim(store, send, now=far) == "", "the node's clock is wrong, the lease is good"
+    store.close()
+    store = Store(postgres_url, database_clock=True)
+    empty(store)
+    send = store.write_now(sends.plan, composed(prepare(store)), NOW)
+    store.write_now(mailboxes.acquire_lease, MAILBOX, "node-1", NOW, timedelta())
+    assert send is not None
+    assert claim(store, send) == "lease-lost"
+    store.close()
