@@ -27,6 +27,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.crash import around, around_async, in_the_body
 from benchmarks.sending_site import MAILBOXES, Site, ask, make_site
 from outbound import sent_folder
 from outbound.sent_folder import CHECKS
@@ -52,60 +53,6 @@ def crash_points() -> dict[str, Callable[[int], None]]:
     from outbound.sent_folder import SentFolderWorker
     from store import claims, open_sends
     from store import sends as ledger
-
-    def die(left: list[int]) -> None:
-        left[0] -= 1
-        if left[0] <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def around(owner: object, name: str, *, after: bool) -> Callable[[int], None]:
-        """Die before or after a plain function: inside the transaction, before its commit."""
-
-        def install(times: int) -> None:
-            original, left = getattr(owner, name), [times]
-
-            def wrapped(*args: object, **kwargs: object) -> object:
-                if not after:
-                    die(left)
-                result = original(*args, **kwargs)
-                if after:
-                    die(left)
-                return result
-
-            setattr(owner, name, wrapped)
-
-        return install
-
-    def around_async(owner: object, name: str, *, after: bool, verb: bytes = b"") -> Callable[[int], None]:
-        """Die before or after a coroutine; with a verb, only of this SMTP command."""
-
-        def install(times: int) -> None:
-            original, left = getattr(owner, name), [times]
-
-            async def wrapped(self: object, *args: object, **kwargs: object) -> object:
-                meant = not verb or (args and args[0] == verb)
-                if meant and not after:
-                    die(left)
-                result = await original(self, *args, **kwargs)
-                if meant and after:
-                    die(left)
-                return result
-
-            setattr(owner, name, wrapped)
-
-        return install
-
-    def in_the_body(times: int) -> None:
-        original, left = SMTPProtocol.write, [times]
-
-        def wrapped(self: SMTPProtocol, text: bytes) -> None:
-            if text.endswith(b"\r\n.\r\n") and left[0] <= 1:
-                original(self, text[: random.randint(0, len(text))])
-                os.kill(os.getpid(), signal.SIGKILL)
-            left[0] -= text.endswith(b"\r\n.\r\n")
-            original(self, text)
-
-        SMTPProtocol.write = wrapped  # type: ignore[method-assign,assignment]
 
     say = "execute_command"
     points: list[tuple[str, Callable[[int], None]]] = [

@@ -2,8 +2,8 @@
 
 The flow: `facts.py` holds what a decision reads -> `assign.py` decides (stop wishes and threats, overriding rules, the
 owner the thread has, `rules.py` top to bottom with `targets.py`, triage) -> `outbox.py` records decision, facts and the
-rule book and queues notices -> `worker.py` delivers them and climbs the ladder of `escalate.py` -> `duties.py` follows
-absences and leavers and writes the weekly audit. `passing.py` and `passing_desk.py` hand a lead to the next role.
+rule book and queues notices -> `delivery.py` delivers each once -> `worker.py` climbs the ladder of `escalate.py` ->
+`duties.py` follows absences and leavers and writes the weekly audit. `passing.py` and `passing_desk.py` hand a lead on.
 `calendar_source.py` fetches a calendar, `calendars.py` says which days are away, `calendar_worker.py` keeps it.
 
 Invariants: deciding is pure and total, the same facts give the same answer (`replay.py` proves it for `explain`). A

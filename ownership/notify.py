@@ -13,9 +13,9 @@ import hmac
 import ipaddress
 import json
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,60 +25,120 @@ from store.errors import PermanentError, TemporaryError
 
 TIMEOUT_SECONDS = 15.0
 _EMBEDS_IPV4 = tuple(ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
-SendMail = Callable[[str, str, Mapping[str, Any]], Awaitable[None]]  #: (recipient, event key, payload)
+Outcome = Literal["sent", "withdrawn", "unknown"]  #: withdrawn: the claim said no; unknown: nobody can tell
+
+
+class Claim(Protocol):
+    """What is asked last before anything leaves; False: another node has it."""
+
+    async def __call__(self, sent_from: str = "", mail_id: str = "") -> bool:
+        """Claim the notice, for a mail with the mailbox and the Message-ID it leaves under."""
+        ...
 
 
 class Notifier(Protocol):
-    """The seam: deliver one notice or raise TemporaryError (try again) or PermanentError (give up)."""
+    """The seam: deliver one notice; TemporaryError: it did not leave, try again; PermanentError: give up."""
 
-    async def notify(self, notice: Mapping[str, Any], now: datetime) -> None:
-        """Deliver one notice of the outbox."""
+    async def notify(self, notice: Mapping[str, Any], now: datetime, claim: Claim) -> Outcome:
+        """Deliver one notice of the outbox, claiming it as late as the channel allows."""
+        ...
+
+    def place(self, notice: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the mailbox and the Message-ID under which a mail leaves."""
+        ...
+
+    async def arrived(self, sent_from: str, mail_id: str) -> bool | None:
+        """Tell whether the Sent folder holds a mail; None when it cannot tell."""
+        ...
+
+
+class Mailer(Protocol):
+    """How notices leave by mail."""
+
+    async def send(self, notice: Mapping[str, Any], now: datetime, claim: Claim) -> Outcome:
+        """Send one notice."""
+        ...
+
+    def place(self, notice: Mapping[str, Any]) -> tuple[str, str]:
+        """See `Notifier`."""
+        ...
+
+    async def arrived(self, sent_from: str, mail_id: str) -> bool | None:
+        """See `Notifier`."""
         ...
 
 
 class ChannelNotifier:
     """Delivers by the channel that a notice names."""
 
-    def __init__(self, send_mail: SendMail, webhooks: Mapping[str, WebhookSettings]) -> None:
-        self._send_mail = send_mail
+    def __init__(self, mailer: Mailer, webhooks: Mapping[str, WebhookSettings]) -> None:
+        self._mailer = mailer
         self._webhooks = dict(webhooks)
 
-    async def notify(self, notice: Mapping[str, Any], now: datetime) -> None:
-        """Deliver one notice of the outbox."""
+    async def notify(self, notice: Mapping[str, Any], now: datetime, claim: Claim) -> Outcome:
+        """See `Notifier`."""
         if notice["channel"] == "mail":
-            await self._send_mail(notice["recipient"], notice["event_key"], notice["payload"])
-            return
+            return await self._mailer.send(notice, now, claim)
         hook = self._webhooks.get(notice["recipient"])
         if hook is None:
             raise PermanentError(f"webhook {notice['recipient']} is no longer configured")
-        await post(hook, str(notice["event"]), notice["event_key"], notice["payload"], now)
+        return await post(hook, notice, now, claim)
+
+    def place(self, notice: Mapping[str, Any]) -> tuple[str, str]:
+        """See `Notifier`."""
+        return self._mailer.place(notice)
+
+    async def arrived(self, sent_from: str, mail_id: str) -> bool | None:
+        """See `Notifier`."""
+        return await self._mailer.arrived(sent_from, mail_id)
 
 
-async def post(hook: WebhookSettings, event: str, key: str, payload: Mapping[str, Any], now: datetime) -> None:
-    """Post one event; 2xx is success, 410 and other 4xx are final, everything else may be tried again."""
-    host = urlsplit(hook.url).hostname
-    if hook.kind == "slack":
-        body = json.dumps({"text": f"*{_slack(payload['subject'])}*\n{_slack(payload['text'])}"}, ensure_ascii=False)
-        headers = {}
-    else:
-        body = json.dumps({"type": event, "timestamp": now.isoformat(), "data": dict(payload)}, ensure_ascii=False)
-        secrets = [one.read() for one in (hook.secret, hook.old_secret) if one is not None]
-        headers = sign(secrets, key, int(now.timestamp()), body)
-    headers["Content-Type"] = "application/json"
+async def post(hook: WebhookSettings, notice: Mapping[str, Any], now: datetime, claim: Claim) -> Outcome:
+    """Post one event; 2xx is success, 410 and other 4xx are final, everything else may be tried again.
+
+    Without an answer a Standard Webhook is tried again, its id stays the same; of a Slack one nobody can tell.
+    """
+    host, slack = urlsplit(hook.url).hostname, hook.kind == "slack"
+    body, headers = _slack_body(notice) if slack else _standard_body(hook, notice, now)
     try:
         async with asyncio.timeout(2 * TIMEOUT_SECONDS), open_client() as client:
             url, own, extensions = await pinned(hook.url)
+            if not await claim():
+                return "withdrawn"
             async with client.stream(
                 "POST", url, content=body.encode(), headers=headers | own, extensions=extensions
             ) as answer:
                 status = answer.status_code
     except (httpx.HTTPError, TimeoutError) as problem:
+        if slack and not isinstance(problem, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)):
+            return "unknown"
         raise TemporaryError(f"webhook {host}: {type(problem).__name__}") from problem
     if status // 100 == 2:
-        return
+        return "sent"
     if status in (408, 425, 429) or status >= 500:
         raise TemporaryError(f"webhook {host} answered {status}")
     raise PermanentError(f"webhook {host} answered {status}: it is not tried again")
+
+
+def _slack_body(notice: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    said = notice["payload"]
+    text = f"*{_slack(said['subject'])}*\n{_slack(said['text'])}"
+    return json.dumps({"text": text}, ensure_ascii=False), {"Content-Type": "application/json"}
+
+
+def _standard_body(hook: WebhookSettings, notice: Mapping[str, Any], now: datetime) -> tuple[str, dict[str, str]]:
+    """Return body and headers; body and id are the same at every attempt, only the attempt's own time differs."""
+    happened_at = notice["created_at"].isoformat()
+    event = {"type": str(notice["event"]), "timestamp": happened_at, "data": dict(notice["payload"])}
+    body = json.dumps(event, ensure_ascii=False)
+    secrets = [one.read() for one in (hook.secret, hook.old_secret) if one is not None]
+    signed = sign(secrets, webhook_id(notice["event_key"]), int(now.timestamp()), body)
+    return body, signed | {"Content-Type": "application/json"}
+
+
+def webhook_id(event_key: str) -> str:
+    """Return an event's id for receivers: the same at every attempt, by which they drop doubles."""
+    return f"msg_{hashlib.sha256(event_key.encode()).hexdigest()[:32]}"
 
 
 def _slack(text: str) -> str:

@@ -1,69 +1,17 @@
-"""SHELL: delivers the outbox of notices, and fires the escalation ladder."""
+"""SHELL: fires the escalation ladder."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from itertools import groupby
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
 from ownership import outbox
 from ownership.escalate import Rung, due_rungs, next_rung_at
-from ownership.notify import Notifier
 from ownership.reason import local_time, title
 from ownership.settings import OwnershipSettings, TeamSettings
-from store import absences, audit, notices, threads
+from store import absences, audit, threads
 from store.database import Store
-from store.errors import PermanentError, TemporaryError
 from store.records import PassReport, Thread
-
-GIVE_UP_AFTER = timedelta(days=3)
-FIRST_RETRY, LAST_RETRY = timedelta(seconds=30), timedelta(hours=4)
-
-
-class NoticeWorker:
-    """Delivers what waits in the outbox, each notice once, with back-off for three days."""
-
-    def __init__(self, store: Store, notifier: Notifier) -> None:
-        self._store = store
-        self._notifier = notifier
-
-    async def run_pass(self, now: datetime) -> PassReport:
-        """Deliver every notice that is due; what waits for a digest goes out as one mail a person."""
-        waiting = await self._store.read(notices.waiting, now)
-        single = [one for one in waiting if one["channel"] != "digest"]
-        for notice in single:
-            await self._deliver([notice], notice, now)
-        bundled = sorted((one for one in waiting if one["channel"] == "digest"), key=lambda one: one["recipient"])
-        for person, group in groupby(bundled, key=lambda one: one["recipient"]):
-            parts = list(group)
-            await self._deliver(parts, _digest(person, parts), now)
-        next_at = await self._store.read(notices.next_at)
-        return PassReport(len(waiting), next_at)
-
-    async def _deliver(self, rows: Sequence[Mapping[str, Any]], notice: Mapping[str, Any], now: datetime) -> None:
-        try:
-            await self._notifier.notify(notice, now)
-        except TemporaryError as problem:
-            for row in rows:
-                pause = min(FIRST_RETRY * 2 ** min(row["attempts"], 16), LAST_RETRY)
-                late = now - row["created_at"] > GIVE_UP_AFTER
-                await self._store.write(notices.failed, row["id"], str(problem), None if late else now + pause)
-        except PermanentError as problem:
-            for row in rows:
-                await self._store.write(notices.failed, row["id"], str(problem), None)
-        else:
-            await self._store.write(notices.all_delivered, [row["id"] for row in rows], now)
-
-
-def _digest(person: str, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return several notices as one mail; its key follows from them, so that a repeat is recognised."""
-    texts = [
-        f"{number}. {one['payload']['subject']}\n\n{one['payload']['text']}" for number, one in enumerate(parts, 1)
-    ]
-    many = f"{len(parts)} replies wait" if len(parts) > 1 else "1 reply waits"
-    payload = {"subject": f"[triage] {many} in the triage queue", "text": "\n\n".join(texts)}
-    return {**parts[0], "channel": "mail", "event_key": f"digest:{person}:{parts[-1]['id']}", "payload": payload}
 
 
 class SlaWorker:

@@ -22,6 +22,7 @@ COMMANDS = (
     "classify",
     "data",
     "endpoint",
+    "notices",
     "ownership",
     "run",
     "sending",

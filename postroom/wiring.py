@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from classifier.model import Classifier, load_model
 from deliverability.resolver import DnsResolver, Resolver
@@ -22,24 +21,24 @@ from inbox.worker import JudgeWorker, MailboxWorker
 from outbound.dkim_sign import make_signer
 from outbound.experiment import stable_choice
 from outbound.letter import LetterWriter
-from outbound.notification import compose_notice
 from outbound.oauth import TokenKeeper
 from outbound.results import Desk, Results
 from outbound.sent_folder import AppendSent, FindInSent, Marker, SentFolderWorker
-from outbound.transport import Envelope, SmtpTransport, Transport
+from outbound.transport import SmtpTransport, Transport
 from outbound.worker import SendingPolicy, SendWorker
 from ownership.calendar_source import CalendarDoor
 from ownership.calendar_worker import CalendarWorker
+from ownership.delivery import NoticeWorker
 from ownership.duties import DutyWorker
-from ownership.notify import ChannelNotifier, Notifier
-from ownership.worker import NoticeWorker, SlaWorker
+from ownership.worker import SlaWorker
 from postroom.clock import Clock
 from postroom.config import Config, MailboxSettings
 from postroom.endpoint import wish_desk
+from postroom.notice_mail import notifier_of
 from postroom.opened import Opened, filing_policy
 from postroom.supervisor import LONGEST_PAUSE, Station
 from store.database import Store
-from store.errors import PermanentError, TemporaryError
+from store.errors import PermanentError
 from store.vocabulary import EventName
 
 SEND, SENT, POLL, JUDGE = "send", "sent folder", "poll", "judge"
@@ -192,7 +191,7 @@ def build_house(
             store, classifier or load_model(), filing_policy(opened), parse=parsing.parse, sent_folders=sent,
             prove=partial(prove_sender, resolver, authserv_ids=config.deliverability.authserv_ids),
         ),
-        notices=NoticeWorker(store, _notifier(opened, transports, clock)),
+        notices=NoticeWorker(store, notifier_of(opened, transports, find)),
         sla=SlaWorker(store, config.team, config.ownership),
         duties=DutyWorker(store, config.team, config.ownership, sequence_people(config)),
         calendars=CalendarWorker(store, config.team, CalendarDoor(opened.folder).read),
@@ -235,27 +234,6 @@ def append_by(readers: Mapping[str, Reader]) -> AppendSent:
         return await reader.append_sent(raw) if reader is not None else False
 
     return append
-
-
-def _notifier(opened: Opened, transports: Mapping[str, Transport], clock: Clock) -> Notifier:
-    config = opened.config
-    sender = config.ownership.notify_from or next(iter(transports), "")
-
-    async def send_mail(recipient: str, key: str, payload: Mapping[str, Any]) -> None:
-        if sender not in transports:
-            raise PermanentError("no mailbox can send notifications: set ownership.notify_from")
-        raw = compose_notice(opened.secret, sender, recipient, key, payload, clock.now())
-
-        async def always() -> bool:
-            return True
-
-        result = await transports[sender].send(Envelope(sender, recipient, raw), always)
-        if result.outcome == "refused":
-            raise PermanentError(f"notification to {recipient} refused: {result.code} {result.text}")
-        if result.outcome != "sent":
-            raise TemporaryError(f"notification to {recipient} not accepted: {result.code} {result.text}")
-
-    return ChannelNotifier(send_mail, {hook.url: hook for hook in config.ownership.webhook})
 
 
 def sequence_people(config: Config) -> dict[str, tuple[str, str]]:

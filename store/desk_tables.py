@@ -129,8 +129,8 @@ class Notice(House, table=True):
 
     __table_args__ = (
         UniqueConstraint("event_key", "channel", "recipient"),
-        Index("ix_notice_waiting", "not_before", sqlite_where=text("state = 'waiting'"),
-              postgresql_where=text("state = 'waiting'")),
+        Index("ix_notice_open", "not_before", sqlite_where=text("state IN ('waiting', 'claimed')"),
+              postgresql_where=text("state IN ('waiting', 'claimed')")),
     )  # fmt: skip
     id: int | None = Field(default=None, primary_key=True)
     event: v.EventName = closed(v.EventName)
@@ -142,5 +142,9 @@ class Notice(House, table=True):
     attempts: int = 0
     not_before: datetime | None = instant()
     created_at: datetime = instant(null=False)
+    claimed_at: datetime | None = instant()
+    sent_from: str = ""
+    mail_id: str = ""
+    checks: int = 0
     sent_at: datetime | None = instant()
     error: str = ""

@@ -53,6 +53,7 @@ def _template() -> Path:
     path = Path(mkdtemp(prefix="postroom-desk-")) / "empty.db"
     empty = Store(f"sqlite:///{path}", inline=True)
     schema.upgrade(empty)
+    empty.write_now(schema.claim_instance, "here", NOW)
     empty.close()
     return path
 

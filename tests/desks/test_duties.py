@@ -1,39 +1,26 @@
 """Are people told at the right time, about the right things, once: quiet hours, digest, alerts, the weekly audit?"""
 
 import asyncio
-from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ownership.delivery import NoticeWorker
 from ownership.duties import read_desks
 from ownership.quiet import deliver_at, next_digest
 from ownership.rule_check import check_rules
 from ownership.settings import NotifySettings, OwnershipSettings
 from ownership.weekly import weekly_audit
-from ownership.worker import NoticeWorker
 from store import domains, enrollments, mailboxes, notices
 from store.errors import TemporaryError
 from store.vocabulary import VerdictLevel
 from tests.desks.desk import LEFT, NOW, A, Desk, G, J, K, M, O, T, make_team
+from tests.desks.postman import Postman
 
 CHRIS = "chris@acme.example"
 NIGHT = NotifySettings(quiet=(time(20), time(7)))
-
-
-class Postman:
-    """Delivers, or fails as told; keeps what arrived."""
-
-    def __init__(self, failures: int = 0) -> None:
-        self.failures, self.got = failures, list[tuple[str, str, str]]()
-
-    async def notify(self, notice: Mapping[str, Any], now: datetime) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise TemporaryError("down")
-        self.got.append((notice["recipient"], notice["event_key"], notice["payload"]["text"]))
 
 
 @pytest.mark.parametrize(
@@ -62,12 +49,12 @@ def test_the_triage_queue_comes_as_one_digest_once_but_interested_at_once(tmp_pa
     desk.reply("hot@hot.example", "interested")
     postman = Postman()
     asyncio.run(NoticeWorker(desk.store, postman).run_pass(NOW))
-    assert [who for who, _, _ in postman.got] == [T]
-    failing = Postman(failures=1)
+    assert [who for who, _, _ in postman.delivered] == [T]
+    failing = Postman([TemporaryError("down")])
     for minutes in (0, 5, 10):
         at = NOW.replace(hour=14) + timedelta(minutes=minutes)
         asyncio.run(NoticeWorker(desk.store, failing).run_pass(at))
-    ((who, key, text),) = failing.got
+    ((who, key, text),) = failing.delivered
     assert (who, key.startswith("digest:"), text.count("This goes to Tom Berg")) == (T, True, 3)
 
 

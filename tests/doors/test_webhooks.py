@@ -7,6 +7,7 @@ import hmac
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -16,13 +17,21 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from ownership.notify import post, resolve_public, sign
+from ownership.notify import Outcome, post, resolve_public, sign, webhook_id
 from ownership.settings import WebhookSettings
 from store.errors import PermanentError, TemporaryError
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 PAYLOAD: dict[str, object] = {"subject": "New reply", "text": "Maya owns this.", "thread": 7}
+
+
+def notice(payload: dict[str, object] = PAYLOAD) -> dict[str, Any]:
+    return {"event": "thread.assigned", "event_key": "thread.assigned:7", "payload": payload, "created_at": NOW}
+
+
+async def claimed(sent_from: str = "", mail_id: str = "") -> bool:
+    return True
 
 
 def story(
@@ -54,7 +63,7 @@ def story(
             {"url": f"http://127.0.0.1:{port}{path}", "kind": kind, "secret": {"file": str(secret)}}
         )
         try:
-            await post(hook, "thread.assigned", "thread.assigned:7", payload, NOW)
+            await post(hook, notice(payload), NOW, claimed)
         finally:
             server.should_exit = True
             await task
@@ -71,6 +80,50 @@ def test_a_standard_webhook_is_signed(tmp_path: Path) -> None:
     assert headers["webhook-signature"] == f"v1,{expected}"
     assert json.loads(body)["type"] == "thread.assigned"
     assert json.loads(body)["data"] == PAYLOAD
+    assert headers["webhook-id"] == webhook_id("thread.assigned:7")
+    assert "." not in headers["webhook-id"]  # it is a part of what is signed, parted by full stops
+
+
+def test_at_every_attempt_id_and_body_are_the_same(tmp_path: Path) -> None:
+    first, second = story(tmp_path, 200), story(tmp_path, 200)
+    assert first[0][0]["webhook-id"] == second[0][0]["webhook-id"]
+    assert first[0][1] == second[0][1]
+
+
+def without_answer(tmp_path: Path, kind: str, *, claim: bool = True) -> tuple[Outcome, int]:
+    """Post to a server that reads the request and hangs up; returns the outcome and how many requests it read."""
+    (tmp_path / "secret").write_text(SECRET, encoding="utf-8")
+    read = 0
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal read
+        read += bool(await reader.read(10))
+        writer.close()
+
+    async def answer(sent_from: str = "", mail_id: str = "") -> bool:
+        return claim
+
+    async def run() -> Outcome:
+        server = await asyncio.start_server(take, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        hook = WebhookSettings.model_validate({"url": url, "kind": kind, "secret": {"file": str(tmp_path / "secret")}})
+        try:
+            return await post(hook, notice(), NOW, answer)
+        finally:
+            server.close()
+
+    return asyncio.run(run()), read
+
+
+def test_without_an_answer_a_standard_webhook_is_tried_again_a_slack_one_is_in_doubt(tmp_path: Path) -> None:
+    with pytest.raises(TemporaryError):
+        without_answer(tmp_path, "standard")
+    assert without_answer(tmp_path, "slack") == ("unknown", 1)
+
+
+@pytest.mark.parametrize("kind", ["standard", "slack"])
+def test_what_another_node_has_claimed_is_not_posted(tmp_path: Path, kind: str) -> None:
+    assert without_answer(tmp_path, kind, claim=False) == ("withdrawn", 0)
 
 
 def test_slack_gets_text(tmp_path: Path) -> None:

@@ -443,6 +443,10 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("not_before", store.columns.Instant(length=27), nullable=True),
         sa.Column("created_at", store.columns.Instant(length=27), nullable=False),
+        sa.Column("claimed_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("sent_from", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("checks", sa.Integer(), nullable=False),
         sa.Column("sent_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("error", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
@@ -450,11 +454,11 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("notice", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_notice_waiting",
+            "ix_notice_open",
             ["not_before"],
             unique=False,
-            sqlite_where=sa.text("state = 'waiting'"),
-            postgresql_where=sa.text("state = 'waiting'"),
+            sqlite_where=sa.text("state IN ('waiting', 'claimed')"),
+            postgresql_where=sa.text("state IN ('waiting', 'claimed')"),
         )
 
     op.create_table(
@@ -704,9 +708,9 @@ def downgrade() -> None:
     op.drop_table("oauthtoken")
     with op.batch_alter_table("notice", schema=None) as batch_op:
         batch_op.drop_index(
-            "ix_notice_waiting",
-            sqlite_where=sa.text("state = 'waiting'"),
-            postgresql_where=sa.text("state = 'waiting'"),
+            "ix_notice_open",
+            sqlite_where=sa.text("state IN ('waiting', 'claimed')"),
+            postgresql_where=sa.text("state IN ('waiting', 'claimed')"),
         )
 
     op.drop_table("notice")
