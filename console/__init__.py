@@ -4,6 +4,7 @@ The flow:
     GET  /u/TOKEN/LANGUAGE   a page with three buttons; nothing is read or written (`one_click`)
     POST /u/TOKEN/LANGUAGE   everything (also RFC 8058), this sequence only, or a pause of 90 days
     `wishes`                 store, or spool when the store does not answer; only then the page says "done"
+    /h/NOTICE/TOKEN          a colleague takes a lead or rejects it: GET shows, POST acts once (`handover_links`)
     the daemon               drains the spool before every claim of a letter
     `public`                 caps, headers, the beat on which answers come; every door adds its routes here
 

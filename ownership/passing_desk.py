@@ -82,16 +82,14 @@ def offer(
 def accept(connection: Connection, thread_id: int, policy: PassingPolicy, *, actor: str, now: datetime) -> str:
     """Accept an open offer: the new owner owns, every campaign to the contact ends. Returns the new owner.
 
-    Without an open offer the acting person confirms that the thread is theirs.
+    Without an open offer the acting person confirms that the thread is theirs; saying so again changes nothing.
     """
     thread, team = _thread(connection, thread_id), policy.team
     open_offer = _open_offer(connection, thread_id)
     if open_offer is None:
-        _may_answer(thread, team, actor, {thread.owner, thread.acting})
-        audit.append(connection, now, actor, "thread.accepted", f"thread:{thread_id}", {"owner": thread.owner})
-        return thread.owner
+        return _confirm(connection, thread, team, actor=actor, now=now)
     _may_answer(thread, team, actor, {open_offer.taker, acting_for(team, open_offer.taker, now)})
-    handovers.settle(connection, open_offer, HandoverState.ACCEPTED, actor=actor, now=now)
+    _settle(connection, open_offer, HandoverState.ACCEPTED, actor=actor, now=now)
     giver, taker = title(team, open_offer.giver), title(team, open_offer.taker)
     reason = f"This goes to {taker}, who accepted the lead that {giver} offered."
     _give(connection, thread, open_offer.taker, "handover", reason, policy, actor=actor, now=now)
@@ -118,6 +116,7 @@ def reject(
     """Do not take a lead, for a coded reason; returns the sentence that says what happens to it now.
 
     An offered lead goes back to the old owner. Without an open offer the owner rejects what was assigned to them.
+    The same no again changes nothing.
     """
     thread, team = _thread(connection, thread_id), policy.team
     other = _thread(connection, duplicate_of) if duplicate_of is not None else None
@@ -125,14 +124,18 @@ def reject(
         raise PermanentError("say which thread it duplicates, one that has an owner: --of THREAD")
     made = _open_offer(connection, thread_id)
     if made is None:
+        given = answer_of(connection, thread, team, actor)
+        if given is not None and given.state in _OPEN_ENDS and given.reason == reason:
+            return _sentence(connection, thread, given)
         _may_answer(thread, team, actor, {thread.owner, thread.acting})
+        _not_rejected(given, thread_id)
         key = handovers.offer(connection, thread, thread.owner, {}, stage="", answer_by=now, actor=actor, now=now)
         made = _handover(connection, key)
     else:
         _may_answer(thread, team, actor, {made.taker, acting_for(team, made.taker, now)})
     earlier = [one for one in _offers_of_lead(connection, thread) if one.id != made.id]
     settled = settle_rejection(reason, earlier)
-    handovers.settle(connection, made, settled.state, reason=reason, note=note, actor=actor, now=now)
+    _settle(connection, made, settled.state, reason=reason, note=note, actor=actor, now=now)
     if thread.contact_id is not None:
         policy.end_campaigns(connection, thread.contact_id, StopEvent.OWNER_REJECTED, actor, now)
     if settled.link and other is not None and not settled.decide:
@@ -150,6 +153,44 @@ def reject(
     )
     _tell_answer(connection, made, people, said, policy, now)
     return settled.sentence
+
+
+def answer_of(connection: Connection, thread: Thread, team: TeamSettings, actor: str) -> Handover | None:
+    """Return how this person answered for a thread already, unless the contact has written since."""
+    offers, person = handovers.find(connection, thread_id=thread.id), team.find(actor)
+    last = offers[-1] if offers else None
+    if last is None or last.answered_at is None or person is None or team.find(last.answered_by) != person:
+        return None
+    since = thread.last_reply_at
+    return last if since is None or last.answered_at >= since else None
+
+
+def may_answer_now(
+    connection: Connection, thread_id: int, policy: PassingPolicy, offer_id: int | None, *, actor: str, now: datetime
+) -> tuple[bool, str]:
+    """Return (this person may accept or reject now, a sentence about how it stands).
+
+    `offer_id`: the offer that is asked about; None: the assignment of the thread itself.
+    """
+    thread, team = _known(connection, thread_id), policy.team
+    made = handovers.handover(connection, offer_id) if offer_id is not None else None
+    given = made if made is not None else answer_of(connection, thread, team, actor)
+    if given is not None and given.state != HandoverState.OFFERED:
+        who = title(team, given.answered_by)
+        if given.reason is None:
+            return False, f"{who} accepted this lead. {title(team, thread.owner)} owns it."
+        spoken, said = given.reason.replace("_", " "), _sentence(connection, thread, given)
+        return False, f"{who} rejected this lead ({spoken}). {said}"
+    waiting = _open_offer(connection, thread_id)
+    if waiting is not None and waiting.id != offer_id:
+        return False, f"This lead is offered to {title(team, waiting.taker)}, who has not answered yet."
+    people = {waiting.taker, acting_for(team, waiting.taker, now)} if waiting else {thread.owner, thread.acting}
+    person = team.find(actor)
+    if person is None or person.email not in people:
+        return False, f"This lead is with {title(team, thread.owner)} now."
+    if waiting is not None:
+        return True, f"{title(team, waiting.giver)} offers this lead to {title(team, waiting.taker)}."
+    return True, thread.reason
 
 
 def decide(
@@ -195,6 +236,41 @@ def tell_late(connection: Connection, settings: OwnershipSettings, team: TeamSet
         event, manager = EventName.HANDOVER_LATE, acting_for(team, team.escalation, now)
         outbox.tell(connection, settings, team, event, f"{event}:{one.id}", [manager], payload, now)
     return len(late)
+
+
+def _confirm(connection: Connection, thread: Thread, team: TeamSettings, *, actor: str, now: datetime) -> str:
+    """Note that whoever acts takes what was assigned, once."""
+    given = answer_of(connection, thread, team, actor)
+    if given is not None and given.state == HandoverState.ACCEPTED:
+        return thread.owner
+    _may_answer(thread, team, actor, {thread.owner, thread.acting})
+    _not_rejected(given, thread.id)
+    key = handovers.offer(connection, thread, thread.owner, {}, stage="", answer_by=now, actor=actor, now=now)
+    _settle(connection, _handover(connection, key), HandoverState.ACCEPTED, actor=actor, now=now)
+    audit.append(connection, now, actor, "thread.accepted", f"thread:{thread.id}", {"owner": thread.owner})
+    return thread.owner
+
+
+def _not_rejected(given: Handover | None, thread_id: int) -> None:
+    if given is not None and given.state in _OPEN_ENDS:
+        why = f"you have rejected thread {thread_id} already ({given.reason})"
+        raise PermanentError(f"{why}; `postroom handover decide` settles it otherwise")
+
+
+def _settle(
+    connection: Connection, made: Handover, state: HandoverState, *, reason: RejectionReason | None = None,
+    note: str = "", actor: str, now: datetime,
+) -> None:  # fmt: skip
+    if not handovers.settle(connection, made, state, reason=reason, note=note, actor=actor, now=now):
+        raise PermanentError(f"somebody has answered for thread {made.thread_id} meanwhile")
+
+
+def _sentence(connection: Connection, thread: Thread, given: Handover) -> str:
+    """Return the sentence that a rejection was answered with."""
+    if given.reason is None or given.state == HandoverState.DECIDED:
+        return given.note
+    earlier = [one for one in _offers_of_lead(connection, thread) if one.id < given.id]
+    return settle_rejection(given.reason, earlier).sentence
 
 
 def _give(
@@ -260,6 +336,11 @@ def _offers_of_lead(connection: Connection, thread: Thread) -> list[Handover]:
 
 
 def _thread(connection: Connection, thread_id: int) -> Thread:
+    threads.lock(connection, thread_id)
+    return _known(connection, thread_id)
+
+
+def _known(connection: Connection, thread_id: int) -> Thread:
     found = threads.thread(connection, thread_id)
     if found is None:
         raise PermanentError(f"thread {thread_id} does not exist; `postroom threads` lists threads")

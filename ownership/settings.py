@@ -294,8 +294,19 @@ class HandoverSettings(Settings):
     )
     answer_in: Duration = Field(timedelta(hours=8), description="working time in which an offer is to be answered")
     links: str = Field(
-        "", description="public https address of `postroom serve` for signed links; empty: commands only"
+        "",
+        description="public https address of the endpoint for signed links to accept or reject, "
+        'for example "https://mail.example.com/h"; empty: commands only',
     )
+
+    @field_validator("links")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+        if value and (not safe or not parts.hostname or parts.query or parts.fragment or parts.username):
+            raise ValueError(f'"{value}" is no https address; write for example "https://mail.example.com/h"')
+        return value.rstrip("/")
 
 
 class NotifySettings(Settings):

@@ -12,16 +12,22 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import uvicorn
+from sqlalchemy import Connection
+from starlette.routing import BaseRoute
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from console import one_click
+from console import handover_links, one_click
+from console.handover_links import AnswerDesk
 from console.public import make_app
 from console.settings import EndpointSettings
 from console.wishes import WishDesk
+from inbox.campaigns import end_campaigns
 from outbound.unsubscribe import UNSUBSCRIBE, read_token
+from ownership.passing_desk import PassingPolicy
 from postroom import systemd
 from postroom.clock import Clock
 from postroom.opened import Opened
+from store import absences
 from store.errors import PermanentError
 
 
@@ -29,6 +35,16 @@ def wish_desk(opened: Opened, clock: Clock) -> WishDesk:
     """Return what takes and drains wishes to stop."""
     compliance, spool = opened.config.team.desk("compliance"), opened.folder / opened.config.endpoint.spool
     return WishDesk(opened.store, opened.secret, compliance, spool, clock.now)
+
+
+def answer_desk(opened: Opened, clock: Clock) -> AnswerDesk:
+    """Return what takes answers to handovers by link."""
+
+    def policy(connection: Connection) -> PassingPolicy:
+        team = opened.config.team.with_absences(absences.all_spans(connection))
+        return PassingPolicy(opened.config.ownership, team, end_campaigns)
+
+    return AnswerDesk(opened.store, opened.keys, policy, clock.now)
 
 
 def make_server(opened: Opened, clock: Clock) -> uvicorn.Server:
@@ -39,7 +55,10 @@ def make_server(opened: Opened, clock: Clock) -> uvicorn.Server:
     def known(token: str) -> int | None:
         return read_token(opened.keys, UNSUBSCRIBE, token)
 
-    doors = one_click.routes(known, wish_desk(opened, clock).take, clock.now, prefix)
+    doors: list[BaseRoute] = []
+    if links := opened.config.ownership.handover.links:
+        doors += handover_links.routes(answer_desk(opened, clock), urlsplit(links).path)
+    doors += one_click.routes(known, wish_desk(opened, clock).take, clock.now, prefix)
     return _Server(
         uvicorn.Config(
             make_app(doors, settings.largest_head, settings.largest_body),

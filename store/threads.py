@@ -52,6 +52,11 @@ def thread(connection: Connection, thread_id: int) -> records.Thread | None:
     return _record(row) if row is not None else None
 
 
+def lock(connection: Connection, thread_id: int) -> None:
+    """Keep other writers of a thread waiting until this transaction ends (SQLite has one writer anyway)."""
+    connection.execute(select(_THREAD.c.id).where(_THREAD.c.id == thread_id).with_for_update())
+
+
 def find(connection: Connection, /, **equal: Any) -> list[records.Thread]:
     """Return the threads whose columns equal these values, newest first."""
     query = select(_THREAD).order_by(_THREAD.c.id.desc())
