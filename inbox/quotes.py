@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 from inbox.quote_words import (
     BANNER,
+    CITES,
     DATED,
     DISCLAIMER,
     FORWARD,
     FROM_LINE,
+    FULL_DATE,
     HEADER_LINE,
+    HEADER_NAME,
     MAIL,
     MOBILE,
+    OURSELVES,
     RULE,
     SIGNATURE,
     STARTS,
@@ -29,6 +33,11 @@ LONGEST_LINE = 4_000
 _LEAST = 12  # a shorter line of ours ("Hi Chris,") proves nothing by itself
 _LEADING = re.compile(r"^[\s>|＞]+")
 _WORDS = re.compile(r"\w+")
+_CLAUSE = re.compile(r"\b(?:that|dass|daß|que|che|dat|att|że|что|you|us|me|uns|nous|ihnen|sie)\b", re.IGNORECASE)
+_PERSONAL = re.compile(
+    r"\b(?:I|[Mm]e|[Mm]y|[Ii]ch|[Mm]ich|[Mm]ir|[Mm]ij|[Mm]ig|[Mm]eg|[Mm]oi)\b"
+)  # no lawyer writes so
+_GENDER = re.compile(r"^\(\w{1,3}\)|^/\w{1,3}")  # napsal(a)
 _WRAPPED = 55  # a quoted line of this many characters may have lost its end to the next line
 
 
@@ -100,20 +109,30 @@ def _starts_quote(lines: Sequence[str], at: int) -> bool:
         return False
     if RULE.match(line):
         return True
-    if FROM_LINE.match(line) and _is_header_block(lines, at):
+    if HEADER_LINE.match(line) and _is_header_block(lines, at, line):
         return True
-    return _is_attribution(lines, at, line)
+    if MAIL.search(line) and _is_bare_header(line, lines[at + 1 : at + 3]):
+        return True
+    return _is_attribution(lines, at, line.strip("-_= "))
 
 
-def _is_header_block(lines: Sequence[str], at: int) -> bool:
-    """Tell whether at least two more header lines follow `From:`, not counting blank and continued lines."""
-    more = 0
-    for line in lines[at + 1 : at + 12]:
-        bare = _LEADING.sub("", line).strip(" \t")
-        more += bool(HEADER_LINE.match(bare))
-        if more >= 2:
-            return True
-    return more == 1 and bool(MAIL.search(lines[at]) or DATED.search(lines[at + 1]))
+def _is_header_block(lines: Sequence[str], at: int, line: str) -> bool:
+    """Tell whether at least two more header lines follow `From:`, not counting blank and continued lines.
+
+    Another header may come first, when `From:` with an address is the next line.
+    """
+    following = [_LEADING.sub("", one).strip(" \t*") for one in lines[at + 1 : at + 12]]
+    if not FROM_LINE.match(line):
+        return bool(following and FROM_LINE.match(following[0]) and MAIL.search(following[0]) and DATED.search(line))
+    more = sum(bool(HEADER_LINE.match(one)) for one in following)
+    return more >= 2 or (more == 1 and bool(MAIL.search(line) or DATED.search(lines[at + 1])))
+
+
+def _is_bare_header(line: str, following: Sequence[str]) -> bool:
+    """Tell whether a sender, a date and a header follow each other without colons, as Notes writes them."""
+    if len(line) > 120 or len(following) < 2 or len(following[0]) > 40:
+        return False
+    return bool(FULL_DATE.match(following[0].strip()) and HEADER_NAME.match(following[1].strip()))
 
 
 def _is_attribution(lines: Sequence[str], at: int, line: str) -> bool:
@@ -128,9 +147,8 @@ def _is_attribution(lines: Sequence[str], at: int, line: str) -> bool:
             ):
                 return False
             joined = f"{joined} {_LEADING.sub('', lines[at + more]).strip()}"
-        if joined.endswith((":", "：")) or (
-            joined.endswith(("작성:", "のメッセージ", "写道", "寫道")) and DATED.search(joined)
-        ):
+        ended = joined.endswith((":", "：", "のメッセージ", "写道", "寫道"))
+        if ended or (WROTE.search(joined[-12:]) and MAIL.search(joined) and DATED.search(joined)):
             return len(joined) <= 500 and _introduces(joined, lines[at + more + 1 : at + more + 4])
         if not STARTS.match(line) and not MAIL.search(joined):
             return False
@@ -143,14 +161,17 @@ def _introduces(joined: str, following: Sequence[str]) -> bool:
     for wrote in WROTE.finditer(joined):  # noqa: B007 - the last one counts
         pass
     dated, mail = DATED.search(joined), MAIL.search(joined)
+    if CITES.match(joined) and (mail or marked):
+        return True
     if wrote is None:
         return bool(mail and dated and (STARTS.match(joined) or "<" in joined))
-    rest = joined[wrote.end() :].strip(" :：\xa0")
+    rest = _GENDER.sub("", joined[wrote.end() :]).strip(" :：\xa0")
     if len(rest) > 160:
         return False
     if marked or (mail and (dated or not rest)):
         return True
-    return bool(dated and STARTS.match(joined) and (not rest or len(rest.split()) <= 8))
+    told = (STARTS.match(joined) or FULL_DATE.search(joined)) and not OURSELVES.search(joined[: wrote.start()])
+    return bool(dated and told and len(rest.split()) <= 8 and not _CLAUSE.search(rest))
 
 
 def _below(quoted: Sequence[str]) -> list[str]:
@@ -179,9 +200,13 @@ def _without_endings(text: str) -> str:
     """Cut signatures after `-- `, warnings of the sender's own mail gateway, mobile lines and legal disclaimers."""
     text = BANNER.sub("", text, count=3) if text.strip() else text
     for pattern in (SIGNATURE, DISCLAIMER):
-        found = pattern.search(text)
-        if found and text[: found.start()].strip():
-            text = text[: found.start()]
+        for found in pattern.finditer(text):
+            about_me = pattern is DISCLAIMER and _PERSONAL.search(
+                text[found.start() : found.end() + 300].partition("\n\n")[0]
+            )
+            if text[: found.start()].strip() and not about_me:
+                text = text[: found.start()]
+                break
     return MOBILE.sub("", text)
 
 
