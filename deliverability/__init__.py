@@ -4,6 +4,9 @@ Flow: `resolver` (the door to the DNS) answers; `spf_assess`, `dkim_keys`, `dmar
 `extras` each turn answers into findings; `verdict` gathers them under one time limit and decides; `worker` does so on a
 schedule and stores the verdict, which `outbound` honours at planning and at the claim.
 
+Reports on our domains come by mail: `reports` reads them (`report_file` unpacks, `report_dmarc`, `report_failure` and
+`report_tls` read each kind) into counts per source and day, which `inbox.domain_reports` stores.
+
 Invariants:
 - a temporary failure is its own finding and never read as "missing": it keeps the last verdict, and by itself blocks
   and allows nothing;

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from pydantic import Field, field_validator
 
-from store.settings import Duration, Settings
+from store.settings import Duration, MailAddress, Settings
 
 
 class DeliverabilitySettings(Settings):
@@ -20,6 +20,9 @@ class DeliverabilitySettings(Settings):
     )
     authserv_ids: tuple[str, ...] = Field(
         (), description="names under which our own servers write Authentication-Results; no other is believed"
+    )
+    report_mailboxes: tuple[MailAddress, ...] = Field(
+        (), description="mailboxes, or aliases of them, where DMARC and TLS reports arrive; empty: none are counted"
     )
     blocklists: tuple[str, ...] = Field(
         (), description="DNS blocklists of addresses, asked about the relays; empty: off"

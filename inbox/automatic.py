@@ -57,7 +57,8 @@ class Evidence:
 def find_evidence(mail: ParsedMail, *, own_addresses: Collection[str] = ()) -> Evidence:
     """Return the first evidence that decides, in the order of the label guideline."""
     return (
-        _complaint(mail)
+        _domain_report(mail)
+        or _complaint(mail)
         or _delivery_status(mail)
         or _one_click(mail, own_addresses)
         or _rejected(mail)
@@ -68,6 +69,13 @@ def find_evidence(mail: ParsedMail, *, own_addresses: Collection[str] = ()) -> E
         or _bulk(mail)
         or Evidence(tags=_human_tags(mail))
     )
+
+
+def _domain_report(mail: ParsedMail) -> Evidence | None:
+    """Recognise a DMARC or TLS report: mail from machines to machines."""
+    if not mail.report:
+        return None
+    return Evidence(Label.OTHER, "domain-report", "a report on mail in our name (DMARC, TLS)", notice=True)
 
 
 def _complaint(mail: ParsedMail) -> Evidence | None:

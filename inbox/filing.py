@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from inbox.company_words import speaks_for_company
 from inbox.desk import give_owner, tell
+from inbox.domain_reports import file_report
 from inbox.judgement import FilingPolicy, Judgement
 from inbox.threads import NO_MATCH, ThreadMatch, match_reply
 from inbox.triage import Actions, decide_actions
@@ -57,6 +58,8 @@ def find_match(connection: Connection, found: Judgement, policy: FilingPolicy) -
 
 def file_message(connection: Connection, found: Judgement, policy: FilingPolicy, now: datetime) -> Filed | None:
     """Apply everything that follows from a judgement; returns None when the message was filed before."""
+    if found.report and not found.ours:
+        return Filed() if file_report(connection, found, policy, now) else None
     match = find_match(connection, found, policy)
     if found.ours:
         return _file_our_answer(connection, found, match, policy, now)

@@ -19,6 +19,9 @@ class FilingPolicy:
     sequences: Mapping[str, SequenceSettings]
     mailboxes: frozenset[str]  #: our own mailbox addresses and aliases
     shared_domains: frozenset[str]  #: free-mail domains: they identify no company
+    report_mailboxes: frozenset[str] = frozenset()  #: mailboxes and aliases where reports on our domains arrive
+    domains: frozenset[str] = frozenset()  #: that we send from
+    relays: frozenset[str] = frozenset()  #: addresses that send for us
 
     def own_addresses(self) -> frozenset[str]:
         """Return every address of ours: mailboxes, aliases, people."""
@@ -54,4 +57,5 @@ class Judgement:
     ours: bool = False  #: seen in Sent, or said to be written by one of our own people
     proven: bool = False  #: the sender is who From says, or it lies in Sent
     denied: bool = False  #: our own server says that From is forged
+    report: str = ""  #: what a report on our domains says, as `deliverability.reports` wrote it
     passed_on: bool = False  #: one of our people passes on a mail: no answer to anybody outside

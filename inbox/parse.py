@@ -6,13 +6,14 @@ line, and takes hundreds of megabytes for one long header. Charsets may be wrong
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
 from email.utils import getaddresses, parsedate_to_datetime
 
+from deliverability.reports import dump, read_report
 from inbox.charsets import clean, decode_bytes, decode_words
 from inbox.html_text import html_to_text
 from inbox.report_parts import field_groups, returned_headers
@@ -65,6 +66,7 @@ class ParsedMail:
     attachments: tuple[str, ...] = ()  #: content types of what is not body text
     calendar: str = ""  #: text of a text/calendar part
     disposition: str = ""  #: of a read receipt (RFC 8098), such as `manual-action/MDN-sent-manually; displayed`
+    report: str = ""  #: of a report on our domains: what it says, as `deliverability.reports.dump` writes it
 
     def all(self, name: str) -> tuple[str, ...]:
         """Return every value of a header, in order."""
@@ -97,9 +99,15 @@ def parse_mail(raw: bytes, *, largest: int = LARGEST) -> ParsedMail:
         found = _Found()
         for part, depth, group in _walk(message):
             _take(part, depth, group, found)
+        mail = _describe(message, headers, found)
+        if mail.in_reply_to:
+            return mail  # a person's answer, whatever is attached
+        report = read_report(
+            message, subject=mail.subject, text=mail.text, feedback=mail.feedback, sender=mail.from_address
+        )
     except (RecursionError, *_BROKEN) as broken:
         raise ParseRefused(f"unreadable-{type(broken).__name__.lower()}") from broken
-    return _describe(message, headers, found)
+    return replace(mail, report=dump(report))
 
 
 def check_caps(raw: bytes, largest: int = LARGEST) -> None:

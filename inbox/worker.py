@@ -222,7 +222,7 @@ class JudgeWorker:
                 return  # others have their turn before the next try
             found, mail = await self._look_inside(await self._describe(row, mail), row, mail, raw)
             inside = Tag.FORWARDED in found.tags  # a proof speaks for the mail around it
-            if not found.ours:
+            if not found.ours and not found.report:
                 found = await self._understand(found, row, mail)
             if not inside:
                 found = await self._with_proof(found, raw)
@@ -313,8 +313,9 @@ class JudgeWorker:
             tags=frozenset({Tag.FORWARDED}) if forwarded else frozenset(),
             proven=in_sent and not forwarded,
             ours=(in_sent and not forwarded)
-            or writer in self._policy.mailboxes
+            or (writer in self._policy.mailboxes and not mail.report)  # a report of our own filter is no letter
             or self._policy.team.find(writer) is not None,
+            report="" if in_sent or forwarded else mail.report,
         )
 
     async def _is_own_letter(self, mailbox: str, mail: ParsedMail) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from postroom import output, report
+from postroom import domain_figures, output, report
 from postroom.cli import ConfigOption, JsonOption, app
 from postroom.config import find_config
 from postroom.opened import open_all
@@ -144,13 +144,16 @@ def status_row(connection: Any, config: Any, now: datetime) -> dict[str, Any]:
 def print_report(
     config: ConfigOption = None,
     since: Annotated[datetime | None, typer.Option(help="only from this day on")] = None,
-    by: Annotated[str, typer.Option(help="sequence, step, variant, mailbox or owner")] = "sequence",
+    by: Annotated[str, typer.Option(help="sequence, step, variant, mailbox, owner, domain or source")] = "sequence",
     as_json: JsonOption = False,
 ) -> None:
     """Show the figures, each with its definition."""
-    if by not in report.GROUPS:
-        raise typer.BadParameter(f'"{by}" is no group: {", ".join(report.GROUPS)}')
+    groups = (*report.GROUPS, *report.REPORTED)
+    if by not in groups:
+        raise typer.BadParameter(f'"{by}" is no group: {", ".join(groups)}')
     opened = open_all(find_config(config))
     start = since.replace(tzinfo=UTC) if since else datetime(1970, 1, 1, tzinfo=UTC)
-    rows = opened.store.read_now(lambda connection: report.rows(connection, by, start))
+    rows = opened.store.read_now(lambda connection: report.rows(connection, by, start)) if by in report.GROUPS else []
+    reported = by if by in report.REPORTED else "domain"
+    rows += opened.store.read_now(lambda connection: domain_figures.rows(connection, reported, start))
     output.print_rows(rows, as_json=as_json, columns=("group", "figure", "value", "definition"))

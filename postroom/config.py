@@ -178,6 +178,9 @@ def cross_check(config: Config, now: datetime) -> Iterator[tuple[bool, str]]:
             yield True, f"mailbox[{number}].append_sent: {mailbox.address} has no imap table with a Sent folder"
     for number, sequence in enumerate(config.sequence):
         yield from _check_sequence(config, f"sequence[{number}]", sequence, now)
+    for index, address in enumerate(config.deliverability.report_mailboxes):
+        if config.find_mailbox(address) is None:
+            yield True, f"deliverability.report_mailboxes[{index}]: {address} is no configured mailbox or alias"
     yield from check_rules(config.ownership, config.team, names, now)
 
 

@@ -83,4 +83,7 @@ def filing_policy(opened: Opened) -> FilingPolicy:
         sequences={sequence.name: sequence for sequence in config.sequence},
         mailboxes=frozenset(own),
         shared_domains=FREE_MAIL,
+        report_mailboxes=frozenset(config.deliverability.report_mailboxes),
+        domains=frozenset(config.sending_domains()),
+        relays=frozenset(config.deliverability.relays),
     )

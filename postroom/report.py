@@ -10,6 +10,7 @@ from store import messages, sends, threads
 from store.vocabulary import Label, SendState
 
 GROUPS = ("sequence", "step", "variant", "mailbox", "owner")
+REPORTED = ("domain", "source")  # from what others report about our domains
 DEFINITIONS = {
     "sent": "messages that a server accepted",
     "delivered": "sent messages that did not bounce",
@@ -23,6 +24,13 @@ DEFINITIONS = {
     "human_share": "share of arrivals that a human wrote: no bounce, no absence note",
     "complaint_rate": "share of sent messages reported as spam",
     "hours_to_owner": "median hours from receipt to the first owner",
+    "reported": "messages in a domain's name that DMARC reports count",
+    "reported_pass": "share of them that passed DMARC",
+    "reported_stopped": "of them, quarantined or rejected by the receiver",
+    "never_passing": "addresses that sent in the domain's name, never passed and are no forwarders",
+    "failure_reports": "single messages reported as failing DMARC",
+    "tls_sessions": "connections to our mail servers that TLS reports count",
+    "tls_failed": "share of them that could not be encrypted as asked",
     "hours_to_touch": "median hours from receipt to our answer seen in Sent",
 }
 HUMAN = (Label.INTERESTED, Label.NOT_INTERESTED, Label.UNSUBSCRIBE, Label.OTHER)

@@ -12,8 +12,9 @@ from sqlmodel import Field, SQLModel
 from store import vocabulary as v
 from store.columns import House, closed, instant, json, unsigned
 from store.desk_tables import Decision, Notice, Rotation, Thread
+from store.report_tables import DomainReport, ReportSource
 
-__all__ = ["Decision", "Notice", "Rotation", "Thread"]  # from desk_tables, for whoever needs all tables
+__all__ = ["Decision", "DomainReport", "Notice", "ReportSource", "Rotation", "Thread"]  # whoever needs all tables
 
 
 class Instance(House, table=True):

@@ -106,6 +106,14 @@ class Severity(StrEnum):
     TEMPORARY = "temporary"  #: could not be determined now
 
 
+class ReportKind(StrEnum):
+    """What others report about our domains."""
+
+    DMARC = "dmarc"  #: who sent as us in a day, and whether it passed
+    FAILURE = "failure"  #: one message that failed
+    TLS = "tls"  #: whether mail to us was encrypted
+
+
 class HealthBand(StrEnum):
     """How a mailbox fares, from real events."""
 
@@ -173,6 +181,7 @@ class EventName(StrEnum):
     SUPPRESSION_ADDED = "suppression.added"  #: somebody will never be mailed again
     MAILBOX_HELD = "mailbox.held"  #: a mailbox stopped
     DOMAIN_BLOCKED = "domain.blocked"  #: a domain may not send
+    DOMAIN_UNKNOWN_SOURCE = "domain.unknown_source"  #: somebody we do not know sends as us
     SEQUENCE_PAUSED = "sequence.paused"  #: a go/no-go rule paused a sequence
     HANDOVER_OFFERED = "handover.offered"  #: a colleague is asked to take a lead
     HANDOVER_ANSWERED = "handover.answered"  #: accepted, rejected or decided

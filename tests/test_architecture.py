@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("outbound", "deliverability", "inbox", "classifier", "ownership")
-SHELLS = {"worker.py", "pilot.py", "delivery.py", "results.py", "sent_folder.py", "filing.py", "desk.py", "outbox.py",
+SHELLS = {"worker.py", "pilot.py", "delivery.py", "results.py", "sent_folder.py", "filing.py", "desk.py", "domain_reports.py", "outbox.py",
           "duties.py", "passing_desk.py", "campaigns.py", "calendar_worker.py"}  # fmt: skip
 DOORS = {
     "outbound": {"transport.py", "oauth.py"},

@@ -254,6 +254,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_domain")),
     )
     op.create_table(
+        "domain_report",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind", sa.Enum("dmarc", "failure", "tls", name="reportkind", native_enum=False, length=32), nullable=True
+        ),
+        sa.Column("reporter", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("report_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("domain", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=True),
+        sa.Column("message_id", sa.Integer(), nullable=False),
+        sa.Column("received_at", store.columns.Instant(length=27), nullable=False),
+        sa.Column("skipped", sa.Integer(), nullable=False),
+        sa.Column("refused", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_domain_report")),
+        sa.UniqueConstraint(
+            "kind", "reporter", "report_id", "domain", name=op.f("uq_domain_report_kind_reporter_report_id_domain")
+        ),
+    )
+    op.create_table(
         "enrollment",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("contact_id", sa.Integer(), nullable=False),
@@ -423,6 +442,7 @@ def upgrade() -> None:
                 "suppression.added",
                 "mailbox.held",
                 "domain.blocked",
+                "domain.unknown_source",
                 "sequence.paused",
                 "handover.offered",
                 "handover.answered",
@@ -486,6 +506,29 @@ def upgrade() -> None:
         sa.Column("stored_at", store.columns.Instant(length=27), nullable=False),
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_rawmessage")),
     )
+    op.create_table(
+        "report_source",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("report", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind", sa.Enum("dmarc", "failure", "tls", name="reportkind", native_enum=False, length=32), nullable=False
+        ),
+        sa.Column("domain", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("source", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        *(
+            sa.Column(name, sa.BigInteger(), nullable=False)
+            for name in ("messages", "passed", "dkim", "spf", "stopped", "excused")
+        ),
+        sa.Column("detail", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("told", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_source")),
+    )
+    with op.batch_alter_table("report_source", schema=None) as batch_op:
+        batch_op.create_index("ix_report_source_domain_source", ["domain", "source"], unique=False)
+        batch_op.create_index(batch_op.f("ix_report_source_report"), ["report"], unique=False)
+        batch_op.create_index(batch_op.f("ix_report_source_day"), ["day"], unique=False)
+
     op.create_table(
         "rotation",
         sa.Column("pod", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -703,6 +746,12 @@ def downgrade() -> None:
 
     op.drop_table("send")
     op.drop_table("rotation")
+    with op.batch_alter_table("report_source", schema=None) as batch_op:
+        batch_op.drop_index("ix_report_source_domain_source")
+        batch_op.drop_index(batch_op.f("ix_report_source_report"))
+        batch_op.drop_index(batch_op.f("ix_report_source_day"))
+
+    op.drop_table("report_source")
     op.drop_table("rawmessage")
     op.drop_table("person_calendar")
     op.drop_table("oauthtoken")
@@ -748,6 +797,7 @@ def downgrade() -> None:
 
     op.drop_table("enrollment")
     op.drop_table("domain")
+    op.drop_table("domain_report")
     with op.batch_alter_table("decision", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_decision_thread_id"))
 
