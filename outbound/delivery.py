@@ -207,7 +207,7 @@ def read_facts(connection: Connection, enrollment_id: int, secret: bytes, now: d
 
 def refuse_unsent(connection: Connection, facts: LetterFacts, reason: str, now: datetime) -> None:
     """Record that a letter is not written at all, and what that means for the enrollment."""
-    detail = {"step": facts.step, "reason": reason.partition(":")[0]}
+    detail = {"step": facts.step, "reason": "cannot-be-written" if " " in reason else reason}
     audit.append(connection, now, "postroom", "send.refused", f"contact:{facts.contact.id}", detail, {"reason": reason})
     if reason == "quiet-day":  # nothing against the contact: it waits for the next day
         tomorrow = datetime.combine(now.date() + timedelta(days=1), time(), UTC)

@@ -16,7 +16,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection
 
-from postroom.config import AuditSettings
+from postroom.settings import AuditSettings
 from store import audit, decisions, notices
 from store.audit_verify import canonical
 from store.database import Store

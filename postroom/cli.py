@@ -24,6 +24,7 @@ COMMANDS = (
     "endpoint",
     "notices",
     "ownership",
+    "privacy",
     "run",
     "sending",
     "sequences",

@@ -9,9 +9,9 @@ import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from console.settings import EndpointSettings
 from deliverability.settings import DeliverabilitySettings
@@ -20,8 +20,9 @@ from outbound.mail_settings import CompanySettings, DkimSettings, GuardrailSetti
 from outbound.settings import HealthSettings, LimitSettings, SendingDomainSettings, SequenceSettings
 from ownership.rule_check import check_rules
 from ownership.settings import OwnershipSettings, TeamSettings
+from postroom.settings import AuditSettings, RetentionSettings
 from store.errors import ConfigError
-from store.settings import Duration, MailAddress, SecretRef, Settings, StoreSettings, read_duration
+from store.settings import MailAddress, SecretRef, Settings, StoreSettings
 
 DEFAULT = "config.toml"
 
@@ -64,21 +65,6 @@ class PostroomSettings(Settings):
     )
 
 
-class AuditSettings(Settings):
-    """Where signed heads of the audit log go: what left this machine can no longer be written anew."""
-
-    file: Path | None = Field(None, description="file that each checkpoint is appended to; best on another machine")
-    syslog: str = Field("", description='syslog: a socket such as "/dev/log", or "host:514" (UDP); empty: none')
-    mail: MailAddress | Literal[""] = Field("", description="auditor who gets the newest checkpoint by mail")
-    mail_every: Duration = Field(read_duration("1d"), description="how often the auditor gets mail, if anything is new")
-
-    @model_validator(mode="after")
-    def _syslog_has_a_port(self) -> Self:
-        if self.syslog and not self.syslog.startswith("/") and not self.syslog.rpartition(":")[2].isdigit():
-            raise ValueError(f'syslog: "{self.syslog}" names no port; write for example "log.example.com:514"')
-        return self
-
-
 class Config(Settings):
     """The whole configuration."""
 
@@ -87,6 +73,7 @@ class Config(Settings):
     company: CompanySettings = Field(description="who we are, and where people unsubscribe")
     endpoint: EndpointSettings = Field(default_factory=EndpointSettings, description="the public one-click endpoint")
     audit: AuditSettings = Field(default_factory=AuditSettings, description="where signed heads of the log go")
+    retention: RetentionSettings = Field(default_factory=RetentionSettings, description="how long data is kept")
     mailbox: tuple[MailboxSettings, ...] = Field(min_length=1, description="mailboxes")
     sequence: tuple[SequenceSettings, ...] = Field((), description="sequences")
     team: TeamSettings = Field(description="the people")

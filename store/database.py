@@ -7,6 +7,7 @@ a group commit. A unit that raises is rolled back alone. `Store.read` runs in on
 
 SQLite: WAL, `synchronous=FULL` (survives power loss), `BEGIN IMMEDIATE` on the write engine because a later upgrade
 of a read lock fails at once. PostgreSQL: a unit that lost a deadlock or serialization race is run again alone.
+No error shows the values of a statement: logs outlive an erasure.
 """
 
 import asyncio
@@ -200,20 +201,20 @@ def _sqlite_path(url: str) -> str:
 
 def _write_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(_with_driver(url), pool_size=2, pool_pre_ping=True)
+        return create_engine(_with_driver(url), pool_size=2, pool_pre_ping=True, hide_parameters=True)
     path = _sqlite_path(url)
     if path in ("", ":memory:"):
         raise PermanentError("postroom needs a database file: write for example sqlite:///postroom.db")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=0)
+    engine = create_engine(url, hide_parameters=True, poolclass=QueuePool, pool_size=1, max_overflow=0)
     _prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
     return engine
 
 
 def _read_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(_with_driver(url), pool_size=READERS + 1, pool_pre_ping=True)
-    engine = create_engine(url, poolclass=QueuePool, pool_size=READERS + 1, max_overflow=8)
+        return create_engine(_with_driver(url), pool_size=READERS + 1, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(url, hide_parameters=True, poolclass=QueuePool, pool_size=READERS + 1, max_overflow=8)
     _prepare_sqlite(engine, begin="BEGIN")
     return engine
 

@@ -152,8 +152,10 @@ def set_state(
             .where(_SEND.c.enrollment_id == old.id, _SEND.c.state.in_(open_states))
             .values(state=SendState.REFUSED, reason=reason)
         )
-    detail = {"enrollment": old.id, "from": old.state, "to": state, "reason": reason}
-    audit.append(connection, now, actor, "enrollment.state", f"contact:{old.contact_id}", detail)
+    sentence = " " in reason  # may name the person: never in the public part
+    detail = {"enrollment": old.id, "from": old.state, "to": state, "reason": "see-private" if sentence else reason}
+    private = {"reason": reason} if sentence else None
+    audit.append(connection, now, actor, "enrollment.state", f"contact:{old.contact_id}", detail, private)
     return True
 
 

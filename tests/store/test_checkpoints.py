@@ -10,7 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from postroom.checkpoints import sign_and_publish
-from postroom.config import AuditSettings
+from postroom.settings import AuditSettings
 from store import audit, audit_verify, notices
 from store.database import Store
 

@@ -1,0 +1,124 @@
+"""How are the rights of a person carried out? Access, objection, erasure: one transaction and audit entries each."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from outbound.contacts import normalise_address
+from postroom.opened import Opened
+from postroom.stopping import stop_covered
+from store import audit, erasure, person, retention, suppression
+from store.errors import PermanentError
+from store.vocabulary import SuppressionKind, SuppressionReason
+
+
+def address_of(written: str) -> str:
+    """Return an address as the tables hold it; raises PermanentError for what is none."""
+    try:
+        return normalise_address(written)
+    except ValueError as problem:
+        raise PermanentError(f"{written}: {problem}") from problem
+
+
+def all_about(opened: Opened, address: str) -> dict[str, Any]:
+    """Return everything that is held about an address, with what is known elsewhere."""
+
+    def query(connection: Connection) -> dict[str, Any]:
+        found = person.find_person(connection, opened.secret, address)
+        return {"address": address, "hash": found.hash.hex(), **person.everything(connection, opened.secret, found)}
+
+    return opened.store.read_now(query)
+
+
+def object_to(opened: Opened, address: str, note: str, *, actor: str, now: datetime) -> bool:
+    """Carry out an objection to direct marketing (GDPR, article 21): never again; returns whether it was new."""
+
+    def unit(connection: Connection) -> bool:
+        return _block(connection, opened, address, "objection", note, actor, now)
+
+    return opened.store.write_now(unit)
+
+
+def erase(opened: Opened, address: str, note: str, *, actor: str, now: datetime) -> tuple[dict[str, int], list[str]]:
+    """Erase a person (GDPR, article 17); returns rows emptied by table, and where else copies lie.
+
+    The keyed hash of the address stays on the ledger, so that no later import writes to them again.
+    """
+
+    def unit(connection: Connection) -> tuple[dict[str, int], list[str]]:
+        elsewhere = person.places(connection, person.find_person(connection, opened.secret, address))
+        _block(connection, opened, address, "erasure", note, actor, now)
+        found = person.find_person(connection, opened.secret, address)
+        return erasure.erase(connection, found, actor=actor, reason="erasure", now=now), elsewhere
+
+    done = opened.store.write_now(unit)
+    erasure.scrub(opened.store)
+    return done
+
+
+def _block(
+    connection: Connection, opened: Opened, address: str, source: str, note: str, actor: str, now: datetime
+) -> bool:
+    kind, reason = SuppressionKind.ADDRESS, SuppressionReason.LEGAL
+    added = suppression.add(connection, opened.secret, kind, address, reason, source=source, evidence=note, actor=actor,
+                            now=now)  # fmt: skip
+    stop_covered(connection, kind, address, actor=actor, now=now)
+    digest = suppression.hash_value(opened.secret, kind, address)
+    action = "privacy.objected" if source == "objection" else "privacy.requested"
+    audit.append(
+        connection, now, actor, action, f"address:{digest.hex()}", {"added": added}, {"note": note} if note else None
+    )
+    return added
+
+
+def processing_records(opened: Opened) -> dict[str, Any]:
+    """Return the summary that a record of processing activities wants (GDPR, article 30)."""
+    config = opened.config
+    sources = opened.store.read_now(person.sources)
+    return {
+        "controller": {"name": config.company.name, "address": config.company.postal_address},
+        "contact_for_rights": config.team.desk("compliance"),
+        "purpose": "business-to-business outreach by mail, answering replies, honouring stops",
+        "data_subjects": "business contacts; members of the own team as users",
+        "data": "name, business address, role, company, country, source, legal basis; letters sent, replies received",
+        "recipients": sorted(
+            {box.smtp.host for box in config.mailbox if box.smtp} | {hook.url for hook in config.ownership.webhook}
+        ),
+        "sources_and_bases": sources,
+        "retention": retention_table(opened),
+        "measures": [
+            "suppression asked in the transaction that commits a send",
+            "audit log with signed checkpoints, personal data as commitments",
+            "secrets by reference, TLS towards servers, no tracking of opens or clicks",
+        ],
+    }
+
+
+def retention_table(opened: Opened) -> list[dict[str, Any]]:
+    """Return what is kept how long and why, as configured."""
+    return [{"what": rule.name, "keep": _spoken(_keep(opened, rule)), "why": rule.why} for rule in retention.RULES]
+
+
+def retain(opened: Opened, *, apply: bool, actor: str, now: datetime) -> list[dict[str, Any]]:
+    """Return what is older than the configuration keeps it; with `apply` it goes, in transactions of bounded size."""
+    clean, rows = retention.Clean(opened.secret, actor, now), []
+    for rule in retention.RULES:
+        keep = _keep(opened, rule)
+        due, oldest = opened.store.read_now(retention.look, rule, now - keep) if keep is not None else (0, None)
+        if apply and keep is not None and due:
+            while opened.store.write_now(retention.carry_out, rule, now - keep, clean) == retention.AT_ONCE:
+                continue
+        rows.append({"what": rule.name, "keep": _spoken(keep), "due": due, "oldest": oldest, "why": rule.why})
+    if apply and any(row["due"] for row in rows):
+        erasure.scrub(opened.store)
+    return rows
+
+
+def _keep(opened: Opened, rule: retention.Rule) -> timedelta | None:
+    found: timedelta | None = getattr(opened.config.retention, rule.name)
+    return found
+
+
+def _spoken(keep: timedelta | None) -> str:
+    return "for ever" if keep is None else f"{keep.days} days"
