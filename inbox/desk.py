@@ -15,7 +15,7 @@ from inbox.threads import ThreadMatch
 from inbox.triage import Actions
 from ownership import outbox
 from ownership.absence import acting_for, present_desk
-from ownership.assign import LEGAL, STOP, TRIAGE, Assignment, assign_owner
+from ownership.assign import ABUSE, LEGAL, STOP, TRIAGE, Assignment, assign_owner
 from ownership.facts import RoutingFacts
 from ownership.handover import Handover, next_step, render_payload
 from ownership.settings import PersonSettings
@@ -161,7 +161,7 @@ def _write_thread(
     values["first_reply_at"] = thread.first_reply_at or found.received_at
     task = actions.task or made.rule == LEGAL
     due_at = None
-    if task or actions.review:
+    if task or actions.review or made.rule == ABUSE:
         level = response_time(found.label, policy.ownership.sla, made.respond_in)
         due_at = deadline(found.received_at, level, person) if person else found.received_at + level
         waits = thread.state in (ThreadState.OPEN, ThreadState.REVIEW) and thread.sla_due_at is not None

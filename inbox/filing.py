@@ -60,6 +60,7 @@ def file_message(connection: Connection, found: Judgement, policy: FilingPolicy,
     """Apply everything that follows from a judgement; returns None when the message was filed before."""
     if found.report and not found.ours:
         return Filed() if file_report(connection, found, policy, now) else None
+    threads.lock_desks(connection)
     match = find_match(connection, found, policy)
     if found.ours:
         return _file_our_answer(connection, found, match, policy, now)

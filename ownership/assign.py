@@ -88,7 +88,8 @@ def _before_sales(case: _Case) -> Assignment | None:
         return _desk(case, "escalation", LEGAL, "the sender threatens legal steps, which a manager answers", tell)
     if case.note(STOP, "the sender asks us to stop" if stops else "no wish to stop", matched=stops):
         why = "the sender asks us to stop, which compliance sees through"
-        return _desk(case, "compliance", STOP, why, [], moves_thread=not thread.owner)
+        tell = [present_desk(case.team, "operations", case.now)] if abuse else []
+        return _desk(case, "compliance", STOP, why, tell, moves_thread=not thread.owner)
     if case.note(ABUSE, "the sender reports misuse of a name" if abuse else "no brand abuse", matched=abuse):
         return _desk(case, "operations", ABUSE, "the sender reports misuse of a name, which is for operations", sales)
     return None

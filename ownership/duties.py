@@ -3,9 +3,11 @@
 Everything is decided from the store, so a pass after any downtime does what was missed, once.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -13,21 +15,19 @@ from sqlalchemy import Connection
 from ownership import outbox
 from ownership.absence import acting_for, is_member, present_desk
 from ownership.assign import assign_owner
+from ownership.escalate import WAITING
 from ownership.facts import RoutingFacts, facts_from_json
 from ownership.passing_desk import tell_late
 from ownership.reason import covered, title
-from ownership.rules import rule_named
 from ownership.settings import OwnershipSettings, TeamSettings
-from ownership.sla import deadline, response_time
 from ownership.weekly import DeskFacts, render_weekly, weekly_audit
 from store import absences, audit, contacts, decisions, messages, threads
 from store.database import Store
 from store.records import PassReport, Reply, Thread
-from store.vocabulary import EventName, Label, ThreadState
+from store.vocabulary import EventName, Label
 
 PAUSE = timedelta(minutes=15)
 ALERT_WITHIN = timedelta(days=3)  # an older event is history when the log is read for the first time
-WAITING = (ThreadState.OPEN, ThreadState.REVIEW)
 BACKUP_RUNG = 3
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SequencePeople = Mapping[str, tuple[str, str]]  #: sequence -> (owner, backup)
@@ -57,6 +57,7 @@ class DutyWorker:
         return PassReport(done, now + PAUSE)
 
     def _staff(self, connection: Connection, team: TeamSettings, now: datetime) -> int:
+        threads.lock_desks(connection)
         changed = 0
         for thread in threads.owned(connection):
             if not is_member(team, thread.owner, now):
@@ -75,7 +76,7 @@ class DutyWorker:
         if made.owner == thread.owner:
             return False  # nobody at all is left
         outbox.record_decision(connection, thread, made, facts, self._settings, self._team, now)
-        self._due_again(connection, thread, made.acting, team)
+        outbox.count_again(connection, thread, made.acting, self._settings, team)
         self._tell_move(connection, thread, made.acting, made.reason, team, now)
         return True
 
@@ -109,20 +110,9 @@ class DutyWorker:
         tried = [{"rule": rule, "matched": True, "detail": reason}]
         threads.assign(connection, thread.id, owner=thread.owner, acting=acting, rule=rule, reason=reason, tried=tried,
                        facts={}, actor="postroom", now=now)  # fmt: skip
-        self._due_again(connection, thread, acting, team)
+        outbox.count_again(connection, thread, acting, self._settings, team)
         self._tell_move(connection, thread, acting, reason, team, now)
         return True
-
-    def _due_again(self, connection: Connection, thread: Thread, acting: str, team: TeamSettings) -> None:
-        """Count the deadline in the working time of who acts now, unless it was missed already."""
-        person = team.find(acting)
-        if thread.state not in WAITING or thread.sla_due_at is None or thread.escalation > 1 or person is None:
-            return
-        rule = rule_named(self._settings, self._team, thread.rule)
-        level = response_time(thread.label or Label.OTHER, self._settings.sla, rule.respond_in if rule else None)
-        if thread.last_reply_at is not None:
-            due_at = deadline(thread.last_reply_at, level, person)
-            threads.change(connection, thread.id, sla_due_at=due_at, escalation=0)
 
     def _tell_move(
         self, connection: Connection, thread: Thread, acting: str, reason: str, team: TeamSettings, now: datetime
@@ -139,10 +129,12 @@ class DutyWorker:
 
     def _alert(self, connection: Connection, team: TeamSettings, now: datetime) -> int:
         """Tell operations about held mailboxes, blocked domains and paused sequences, as the audit log has them."""
+        threads.lock_desks(connection)
         after, told = decisions.bookmark(connection, "alerts"), 0
         seq = after
         for entry in audit.entries(connection, after=after):
             seq = entry["seq"]
+            told += self._tell_suppression(connection, entry, team, now)
             found = _ALERTS.get(entry["action"])
             event = found(entry["detail"]) if found else None
             if event is None or now - datetime.fromisoformat(entry["at"]) > ALERT_WITHIN:
@@ -156,7 +148,23 @@ class DutyWorker:
             decisions.set_bookmark(connection, "alerts", seq)
         return told
 
+    def _tell_suppression(
+        self, connection: Connection, entry: Mapping[str, Any], team: TeamSettings, now: datetime
+    ) -> int:
+        """Tell systems who will never be mailed again, whoever entered it; a whole imported list is not news."""
+        source = json.loads(entry["detail"]).get("source", "") if entry["action"] == "suppression.added" else "import:"
+        value = audit.private_body(entry).get("value", "")
+        late = now - datetime.fromisoformat(entry["at"]) > ALERT_WITHIN
+        if not self._settings.webhook or source.startswith("import:") or not value or late:
+            return 0
+        event = EventName.SUPPRESSION_ADDED
+        said = {"reason": json.loads(entry["detail"]).get("reason", ""), "source": source, "value": value}
+        payload = {"subject": f"Suppressed: {value}", "text": f"{value} is suppressed ({said['reason']}).\n", **said}
+        outbox.tell(connection, self._settings, team, event, f"suppression:{value}", [], payload, now)
+        return 1
+
     def _weekly(self, connection: Connection, team: TeamSettings, now: datetime) -> int:
+        threads.lock_desks(connection)
         manager = present_desk(team, "escalation", now)
         due_at = self._last_weekly(team, manager, now)
         told = decisions.bookmark(connection, "weekly")

@@ -7,12 +7,15 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ownership.assign import Assignment
+from ownership.escalate import WAITING
 from ownership.facts import RoutingFacts, facts_to_json, rulebook_to_json
 from ownership.quiet import deliver_at, next_digest
+from ownership.rules import rule_named
 from ownership.settings import OwnershipSettings, TeamSettings
+from ownership.sla import deadline, response_time
 from store import audit, decisions, notices, threads
 from store.records import Thread
-from store.vocabulary import EventName
+from store.vocabulary import EventName, Label
 
 NOT_FOR_HOOKS = ("html", "answer_as")
 _BOOKS: dict[tuple[int, int], tuple[OwnershipSettings, TeamSettings, str, dict[str, Any]]] = {}  # last version used
@@ -57,6 +60,19 @@ def _rulebook(connection: Connection, settings: OwnershipSettings, team: TeamSet
     _, _, sha256, body = _BOOKS[key]
     decisions.save_rulebook(connection, sha256, body, now)
     return sha256
+
+
+def count_again(
+    connection: Connection, thread: Thread, acting: str, settings: OwnershipSettings, team: TeamSettings
+) -> None:
+    """Count the deadline in the working time of who acts now, unless it was missed already."""
+    person = team.find(acting)
+    if thread.state not in WAITING or thread.sla_due_at is None or thread.escalation > 1 or person is None:
+        return
+    rule = rule_named(settings, team, thread.rule)
+    level = response_time(thread.label or Label.OTHER, settings.sla, rule.respond_in if rule else None)
+    if thread.last_reply_at is not None:
+        threads.change(connection, thread.id, sla_due_at=deadline(thread.last_reply_at, level, person), escalation=0)
 
 
 def tell(

@@ -7,6 +7,7 @@ in because sequences belong to another room.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -144,6 +145,8 @@ def reject(
         values = {"state": ThreadState.CLOSED, "task_open": False, "sla_due_at": None}
         threads.change(connection, thread_id, **values)
     people = [made.giver]
+    if settled.link and other is not None and not settled.decide:
+        people.append(acting_for(team, other.owner, now))
     if settled.decide:
         parties = {made.giver, made.taker, *(person for one in earlier for person in (one.giver, one.taker))}
         people.append(neutral_senior(team, sorted(parties), now))
@@ -225,6 +228,7 @@ _OPEN_ENDS = (HandoverState.REJECTED, HandoverState.DISPUTED)
 
 def tell_late(connection: Connection, settings: OwnershipSettings, team: TeamSettings, now: datetime) -> int:
     """Tell the manager about offers that nobody answered in time, once each."""
+    threads.lock_desks(connection)
     late = [one for one in handovers.find(connection, state=HandoverState.OFFERED, late=False) if one.answer_by <= now]
     for one in late:
         handovers.mark_late(connection, one.id)
@@ -289,6 +293,17 @@ def _give(
     acting = acting_for(policy.team, owner, now)
     threads.assign(connection, thread.id, owner=owner, acting=acting, rule=rule, reason=reason, tried=tried, facts={},
                    actor=actor, now=now, pinned=pinned)  # fmt: skip
+    if acting != thread.acting:
+        outbox.count_again(connection, thread, acting, policy.settings, policy.team)
+    if owner != thread.owner:  # systems hear of the move here; people by the answer to the handover
+        event = EventName.THREAD_REASSIGNED
+        payload: dict[str, Any] = {
+            "subject": f"[reassigned] {thread.subject or f'thread {thread.id}'}",
+            "text": reason + "\n",
+        }
+        payload |= {"thread": thread.id, "from": thread.owner, "owner": owner, "acting": acting, "reason": reason}
+        key = f"{event}:{thread.id}:{owner}:{now.isoformat()}"
+        outbox.tell(connection, policy.settings, policy.team, event, key, [], payload, now)
 
 
 def _link(
@@ -336,7 +351,7 @@ def _offers_of_lead(connection: Connection, thread: Thread) -> list[Handover]:
 
 
 def _thread(connection: Connection, thread_id: int) -> Thread:
-    threads.lock(connection, thread_id)
+    threads.lock_desks(connection)
     return _known(connection, thread_id)
 
 

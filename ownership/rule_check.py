@@ -38,6 +38,7 @@ def check_rules(
                 above = f"ownership.rule[{earlier}] ({settings.rule[earlier].name})"
                 yield False, f"{path}: can never match, {above} matches everything before it"
                 break
+    yield from _check_rule_territories(settings.rule, team, now)
     if settings.rule and not any(_always(rule, team, now) for rule in settings.rule):
         yield False, f"ownership.rule: no rule without conditions at the end; {team.triage} gets the rest (team.triage)"
 
@@ -68,6 +69,34 @@ def _check_territories(team: TeamSettings, now: datetime) -> Iterator[Finding]:
                 yield False, f"team.person: territories overlap, {' and '.join(there)} cover {name} and take turns"
             if not there:
                 yield False, f"team.person: gap in the territories, nobody covers {name}"
+
+
+def _check_rule_territories(rules: Sequence[RuleSettings], team: TeamSettings, now: datetime) -> Iterator[Finding]:
+    """Yield countries that two rules give to different people, and segments that no rule covers in a country.
+
+    Only rules that name territories and nothing else are compared; the order still decides, so these are warnings.
+    """
+    plain = [
+        (number, rule) for number, rule in enumerate(rules)
+        if rule.when.country and rule.when.model_fields_set <= {"country", "segment"} and not rule.override
+    ]  # fmt: skip
+    for place, (number, rule) in enumerate(plain):
+        for above, earlier in plain[:place]:
+            both = sorted({fold(one) for one in rule.when.country} & {fold(one) for one in earlier.when.country})
+            meet = both and _meets(rule.when.segment, earlier.when.segment) and rule.to != earlier.to
+            if meet and _comes_to_somebody(earlier, team, now) and not _shadows(earlier, rule, team, now):
+                path, before = f"ownership.rule[{number}] ({rule.name})", f"ownership.rule[{above}] ({earlier.name})"
+                yield False, f"{path}.when.country: territories overlap, {before} gets {', '.join(both).upper()} first"
+    segments = sorted({fold(one) for _, rule in plain for one in rule.when.segment})
+    for country in sorted({fold(one) for _, rule in plain for one in rule.when.country}):
+        there = [rule.when.segment for _, rule in plain if country in {fold(one) for one in rule.when.country}]
+        for segment in segments if all(there) else ():
+            if not any(segment in map(fold, named) for named in there):
+                yield False, f"ownership.rule: gap in the territories, no rule covers {country.upper()} for {segment}"
+
+
+def _meets(one: Sequence[str], other: Sequence[str]) -> bool:
+    return not one or not other or bool({fold(name) for name in one} & {fold(name) for name in other})
 
 
 def _check_target(path: str, to: str, team: TeamSettings, now: datetime) -> Iterator[Finding]:

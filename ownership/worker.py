@@ -36,6 +36,7 @@ class SlaWorker:
         return PassReport(fired, min(wakes, default=None))
 
     def _fire(self, connection: Connection, thread_id: int, team: TeamSettings, now: datetime) -> int:
+        threads.lock_desks(connection)
         thread = threads.thread(connection, thread_id)
         rungs = due_rungs(thread, self._settings.sla, team, now) if thread is not None else ()
         if thread is None or not rungs:

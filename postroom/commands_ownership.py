@@ -19,7 +19,7 @@ from postroom.commands_data import PersonOption, audit_app
 from postroom.config import find_config
 from postroom.opened import Opened, open_all
 from postroom.wiring import sequence_people
-from store import absences, decisions, handovers, messages, threads
+from store import absences, decisions, handovers, messages, notices, threads
 from store.errors import PermanentError
 from store.records import Thread
 from store.vocabulary import AccountStage, EventName, RejectionReason
@@ -106,6 +106,7 @@ def move(
         raise PermanentError(f"{to} is no present member of the team")
 
     def unit(connection: Any) -> None:
+        threads.lock_desks(connection)
         old = _thread(connection, thread)
         away = team.with_absences(absences.all_spans(connection))
         acting = acting_for(away, taker.email, now)
@@ -113,6 +114,8 @@ def move(
         tried = [{"rule": "manager's decision", "matched": True, "detail": because}]
         threads.assign(connection, thread, owner=taker.email, acting=acting, rule="manager's decision", reason=reason,
                        tried=tried, facts={}, actor=person, now=now, pinned=True)  # fmt: skip
+        if acting != old.acting:
+            outbox.count_again(connection, old, acting, opened.config.ownership, away)
         payload = {
             "subject": f"[yours now] {old.subject or f'thread {thread}'}",
             "text": f"{reason}\n",
@@ -210,6 +213,21 @@ def decide(
         passing_desk.decide(connection, thread, to, policy, because=because, actor=person, now=_now())
 
     opened.store.write_now(unit)
+
+
+@handover_app.command(name="show")
+def show_handover(thread: int, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show the newest handover of a thread, as its mail and its webhook say it."""
+    opened = open_all(find_config(config))
+    events = (EventName.THREAD_ASSIGNED, EventName.THREAD_REASSIGNED, EventName.HANDOVER_OFFERED)
+    found = opened.store.read_now(notices.of_thread, thread, events)
+    if not found:
+        raise PermanentError(f"thread {thread} has no handover; `postroom threads` lists threads")
+    said = {name: value for name, value in found[0]["payload"].items() if name not in ("html", "answer_as")}
+    if as_json:
+        output.print_rows([said], as_json=True, columns=())
+    else:
+        output.console.print(f"{said['subject']}\n\n{said['text']}", markup=False, highlight=False, soft_wrap=True)
 
 
 @handover_app.command(name="list")

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from store.desk_tables import Notice
 from store.tables import core
@@ -30,28 +31,34 @@ def enqueue(
     not_before: datetime | None = None,
 ) -> bool:
     """Queue a notice; returns False when this event was already told to this recipient on this channel."""
-    same = (_NOTICE.c.event_key == event_key, _NOTICE.c.channel == channel, _NOTICE.c.recipient == recipient)
-    if connection.execute(select(_NOTICE.c.id).where(*same)).one_or_none():
-        return False
-    connection.execute(
-        insert(_NOTICE).values(
-            event=event,
-            event_key=event_key,
-            channel=channel,
-            recipient=recipient,
-            payload=dict(payload),
-            state="waiting",
-            created_at=now,
-            not_before=not_before or now,
-        )
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    new = insert(_NOTICE).values(
+        event=event,
+        event_key=event_key,
+        channel=channel,
+        recipient=recipient,
+        payload=dict(payload),
+        state="waiting",
+        created_at=now,
+        not_before=not_before or now,
     )
-    return True
+    return connection.execute(new.on_conflict_do_nothing()).rowcount == 1
 
 
 def notice(connection: Connection, notice_id: int) -> dict[str, Any] | None:
     """Return one notice."""
     row = connection.execute(select(_NOTICE).where(_NOTICE.c.id == notice_id)).one_or_none()
     return dict(row._mapping) if row is not None else None
+
+
+def of_thread(connection: Connection, thread_id: int, events: Sequence[EventName]) -> list[dict[str, Any]]:
+    """Return the mails about a thread for these events, newest first."""
+    mails = (_NOTICE.c.channel.in_(("mail", "digest")), _NOTICE.c.event.in_(events))
+    same = _NOTICE.c.payload["thread"].as_integer() == thread_id
+    return [
+        dict(row._mapping)
+        for row in connection.execute(select(_NOTICE).where(*mails, same).order_by(_NOTICE.c.id.desc()))
+    ]
 
 
 def waiting(connection: Connection, now: datetime, limit: int = 100) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, text, update
 
 from store import audit, decisions, records
 from store.desk_tables import Rotation, Thread
@@ -16,6 +16,7 @@ from store.tables import core
 from store.vocabulary import Tag, ThreadState
 
 _THREAD, _ROTATION = core(Thread), core(Rotation)
+_DESK_LOCK = 0x6465736B  # one advisory lock on PostgreSQL
 _WAITING = (ThreadState.OPEN, ThreadState.REVIEW)
 
 
@@ -52,9 +53,13 @@ def thread(connection: Connection, thread_id: int) -> records.Thread | None:
     return _record(row) if row is not None else None
 
 
-def lock(connection: Connection, thread_id: int) -> None:
-    """Keep other writers of a thread waiting until this transaction ends (SQLite has one writer anyway)."""
-    connection.execute(select(_THREAD.c.id).where(_THREAD.c.id == thread_id).with_for_update())
+def lock_desks(connection: Connection) -> None:
+    """Let one transaction at a time decide about owners, turns and rungs, on however many nodes.
+
+    SQLite has one writer anyway; under READ COMMITTED two nodes would read the same turn and take it twice.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _DESK_LOCK})
 
 
 def find(connection: Connection, /, **equal: Any) -> list[records.Thread]:

@@ -1,6 +1,7 @@
 """Does a signed link in the handover mail accept or reject a lead, once, and can nobody else use or forge it?"""
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,11 +16,14 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import select
+from typer.testing import CliRunner
 
 from outbound.transport import Claim, Envelope, SendResult
 from ownership import passing_desk
 from ownership.delivery import NoticeWorker
 from ownership.passing_desk import Wish
+from postroom import commands_ownership
+from postroom.cli import app
 from postroom.config import parse_config
 from postroom.notice_mail import notifier_of
 from store import handovers, notices, threads
@@ -29,6 +33,7 @@ from store.vocabulary import HandoverState, RejectionReason, ThreadState
 from tests.desks.desk import BOX, DESKS, PEOPLE, A, Desk, G, J, M
 from tests.doors.public_site import Site, serve, write_config
 
+assert commands_ownership  # it registers its commands
 CHRIS, LINKS = "chris@acme.example", "https://go.out.example/h"
 LINK = re.compile(rf"{re.escape(LINKS)}/\d+/[\w-]+")
 
@@ -314,3 +319,14 @@ def test_the_command_is_idempotent_too(story: Story) -> None:
     assert story.desk.store.write_now(unit) == story.desk.store.write_now(unit)
     assert len(story.desk.store.read_now(handovers.find)) == 1
     assert J not in dict(story.desk.told("handover.answered"))
+
+
+def test_the_terminal_shows_the_same_handover(story: Story) -> None:
+    config = ["--config", str(story.site.opened.folder / "config.toml")]
+    plain = CliRunner().invoke(app, ["handover", "show", "1", *config])
+    assert plain.exit_code == 0
+    for part in ("This goes to Maya Stone", "yes, call me", "Source:", "Label:", "We sent:", "step 1 of demo"):
+        assert part in plain.stdout
+    said = json.loads(CliRunner().invoke(app, ["handover", "show", "1", "--json", *config]).stdout)
+    assert (said["owner"], said["label"], said["reply"]) == (M, "interested", "yes, call me")
+    assert not {"html", "answer_as"} & set(said)
