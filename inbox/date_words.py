@@ -94,6 +94,12 @@ RELATIVE = re.compile(
     rf"|(?P<wday>\b(?P<day>{_D})\b)",
     re.IGNORECASE,
 )
+_WEEK = r"(?:kw|kalenderwochen?|calendar weeks?|weeks?|wk|weken|semaines?|semanas?|settiman[ae])"
+WEEK = re.compile(
+    rf"\b{_WEEK}\s?(?:n[°o]\.?\s?)?(?P<week>\d{{1,2}})\b(?!\s?[.:]\d)(?:\s?(?:-|–|/|to|and|bis|und|au|à|à la|et|a la|a|y|al|alla|e|tot(?: en met)?|t/m|en|até(?: à)?|à)\s?(?:zur |la |the )?(?:{_WEEK}\s?)?(?P<last>\d{{1,2}})\b)?"
+    rf"|\b(?P<ordinal>\d{{1,2}})\.\s?(?:kw|kalenderwoche)\b",
+    re.IGNORECASE,
+)
 GONE = re.compile(
     r"no longer (?:with|at|employed|work|part of)|(?:has|have|i['’]ve) left the|(?:has|have) separated from|moved over to|resigned|letzter arbeitstag|deixou de exercer|retired (?:from|on|in|as)|nicht mehr (?:für|bei|im unternehmen|beschäftigt|tätig|im haus)|ausgeschieden|(?:im|in den) ruhestand|ne travaille plus|a quitté|ne fai[ts] plus partie|"
     r"ya no (?:trabaja|forma parte)|ha dejado (?:la empresa|de trabajar)|non lavora più|non fa più parte|collocat[oa] a riposo|(?:ha concluso|terminato) il (?:suo|mio) incarico|ha lasciato|niet meer werkzaam|werkt niet (?:meer|langer)|uit dienst|não trabalha mais|já não trabalha|não faz (?:mais|já) parte|deixou a empresa",

@@ -30,11 +30,16 @@ from inbox.date_words import (
     RANGE_START,
     RELATIVE,
     TODAY_AND,
+    WEEK,
 )
+from inbox.part_time import next_working_day, working_week
 
 LONGEST = 4_000
 FARTHEST = timedelta(days=500)
 _BOUNDARY = re.compile(r"[!?;](?=\s|$)|(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s+[A-ZÀ-Þ¿¡(])|\n\s*\n|\s[|/]\s|\n[-*•]\s")
+_FROM_WEEK = re.compile(
+    r"\b(?:erst|only|not before|pas avant|no antes de|non prima di|niet voor|só)\b[^,;0-9]{0,25}$", re.IGNORECASE
+)
 _MONTH_NEXT = re.compile(r"\.\s+(?:" + "|".join(map(re.escape, MONTH)) + r")\b", re.IGNORECASE)
 
 
@@ -62,6 +67,8 @@ def return_date(text: str, sent_on: date, language: str | None = None) -> Return
     body = text[:LONGEST]
     if GONE.search(body):
         return ReturnDate(None, open_ended=True)
+    usual = working_week(body)
+    weeks, body = usual.rest, WEEK.sub(lambda found: " " * len(found[0]), usual.rest)
     dates = list(_dates(body, sent_on, language))
     best: tuple[int, _Seen, date] | None = None
     for index, seen in enumerate(dates):
@@ -71,9 +78,11 @@ def return_date(text: str, sent_on: date, language: str | None = None) -> Return
         later_range = best is not None and found[0] == best[0] == 2 and found[1] > best[2]
         if best is None or found[0] > best[0] or later_range:
             best = (found[0], seen, found[1])
-    relative = _relative(body, sent_on)
+    relative = max((found for found in (_week(weeks, sent_on), _relative(body, sent_on)) if found), default=None)
     if best is not None and (relative is None or best[0] >= relative[0]):
         return ReturnDate(best[2], best[1].ambiguous)
+    if relative is None and usual.days:
+        return ReturnDate(next_working_day(sent_on, usual.days))
     return ReturnDate(relative[1] if relative else None)
 
 
@@ -200,14 +209,51 @@ def _next_with(day: int, weekday: str | None, sent_on: date) -> date | None:
 
 
 def _make(day: int, month: int, year: str | None, sent_on: date) -> date | None:
-    try:
-        if year:
-            number = int(year)
-            return date(number if number > 99 else 2000 + number, month, day)
-        here = date(sent_on.year, month, day)
-        return here if here >= sent_on - timedelta(days=1) else date(sent_on.year + 1, month, day)
-    except ValueError:
-        return None
+    number = int(year) if year else 0
+    years = (number if number > 99 else 2000 + number,) if year else (sent_on.year, sent_on.year + 1)
+    for one in years:
+        try:
+            on = date(one, month, day)
+        except ValueError:  # 29 February may be next year's
+            continue
+        if year or on >= sent_on - timedelta(days=1):
+            return on
+    return None
+
+
+def _week(body: str, sent_on: date) -> tuple[int, date] | None:
+    """Return (how sure, day back) from a numbered week (ISO 8601): back in it is its Monday, away in it the next."""
+    best: tuple[int, date] | None = None
+    for found in WEEK.finditer(body):
+        first = int(found["week"] or found["ordinal"])
+        last = int(found["last"] or 0)
+        if not (1 <= first <= 53 and last <= 53):
+            continue
+        before, after = _sentence(body, found.start(), found.end())
+        marks = list(CONTEXT.finditer(before))
+        back = bool(marks and marks[-1]["back"]) or (not last and bool(BACK_AFTER.search(after[:45])))
+        starts = not last and (back or FROM.search(before) or _FROM_WEEK.search(before))
+        inclusive = INCLUSIVE.search(before[-35:]) or INCLUSIVE.search(after[:25])
+        if starts and not ABSENT.search(before[-40:]):
+            score, on = 5 if back else 4, _monday(first, sent_on)
+        elif marks and not last:
+            score, on = 3, _monday(first, sent_on) + timedelta(days=7 * bool(inclusive))
+        elif ABSENT.search(f"{before} {after}"):
+            score, on = 2, _monday(last or first, sent_on) + timedelta(days=7)
+        else:
+            continue
+        if on > sent_on and (best is None or score > best[0]):
+            best = (score, on)
+    return best
+
+
+def _monday(week: int, sent_on: date) -> date:
+    """Return the Monday of the next such week that is not over."""
+    for year in (sent_on.isocalendar().year, sent_on.isocalendar().year + 1):
+        monday = date.fromisocalendar(year, 1, 1) + timedelta(weeks=week - 1)
+        if monday + timedelta(days=7) > sent_on:
+            return monday
+    return monday
 
 
 def _relative(body: str, sent_on: date) -> tuple[int, date] | None:
@@ -219,7 +265,10 @@ def _relative(body: str, sent_on: date) -> tuple[int, date] | None:
             continue
         marks = list(CONTEXT.finditer(before))
         back = bool(marks and marks[-1]["back"]) or bool(BACK_AFTER.search(after[:40]))
-        until = bool(marks) and not back
+        lasting = (
+            found["inw"] and re.match(r"for|für|pendant|por|per", found[0], re.IGNORECASE) and ABSENT.search(before)
+        )
+        until = bool(marks or lasting) and not back
         bare = found["tomorrow"] or found["overmorrow"]
         if not (back or until) and not (FROM.search(before) or bare):
             continue
