@@ -5,7 +5,7 @@ The flow:
     `embeddings.embed` gives its point in meaning, where the optional wheel is installed (the room's other door)
     `model.LinearModel.classify` averages what words and sense say, calibrated, without scikit-learn and without pickle
     `abstain.decide` gives the label, or `other`; a low bar holds every sequence, a high bar suppresses
-    `train`, `evaluate` make weights and card from `corpus/`; `corpus/held_out` is never trained on
+    `train`, `evaluate` make weights and card from `corpus/`, judged by author; `corpus/held_out` is never trained on
 
 Invariants: what trains also serves (`features`); weights are arrays and JSON with a hash; the card names that hash.
 Why two judges: words are sharp where the corpus spoke, sense carries over to other wordings and languages.

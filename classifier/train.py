@@ -1,6 +1,6 @@
 """How is the shipped model made from the corpus, the same every time?
 
-Choices are made on held-out groups: folds leave whole families out, so that no idea stands on both sides.
+Choices are made on held-out groups: folds leave whole authors and families out.
 scikit-learn is imported here and nowhere on the way of a reply.
 """
 
@@ -16,19 +16,17 @@ from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neural_network import MLPClassifier
 
 from classifier import embeddings
 from classifier.abstain import Thresholds, choose_bar
 from classifier.features import NUMBERS, extract, weighted
-from classifier.labels import Example
+from classifier.folds import SEED, folds
+from classifier.labels import Example, corpus_hash
 from classifier.model import SHIPPED, LinearModel, Sense, join, save_model, softmax
 from store.errors import PermanentError
 from store.vocabulary import Label, Tag
 
-FOLDS = 5
-SEED = 7
 LEAST_DOCUMENTS = {"w": 2, "c": 4}  # texts that must share a term, by kind
 STRENGTH = 8.0  # inverse regularisation of the label head
 MISSED_WISHES, FALSE_HOLDS = 0.005, 0.08  # shares the hold bar may leave
@@ -42,7 +40,7 @@ Blocks = dict[str, dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What models said about texts whose families they had not seen."""
+    """What models said about texts whose authors and families they had not seen."""
 
     examples: list[Example]
     scores: np.ndarray  #: (texts, labels), uncalibrated
@@ -50,7 +48,7 @@ class HeldOut:
 
 
 def train(corpus: Sequence[Example], folder: Path = SHIPPED) -> tuple[LinearModel, dict[str, HeldOut]]:
-    """Train, choose temperature and bars on held-out families, write the model to `folder`.
+    """Train, choose temperature and bars on held-out authors, write the model to `folder`.
 
     What was held out comes back by who judged: "words" and, where the wheel is installed, "words and sense".
     """
@@ -65,7 +63,13 @@ def train(corpus: Sequence[Example], folder: Path = SHIPPED) -> tuple[LinearMode
         joint = held["words and sense"]
         temperature = _temperature(joint)
         model.sense = fit_sense(points, corpus, temperature, _thresholds(joint, temperature))
-    about = {"texts": len(corpus), "families": len({example.family for example in corpus}), "seed": SEED}
+    about = {
+        "texts": len(corpus),
+        "families": len({example.family for example in corpus}),
+        "authors": len({example.author for example in corpus}),
+        "corpus_sha256": corpus_hash(corpus),
+        "seed": SEED,
+    }
     save_model(model, folder, about)
     return model, held
 
@@ -109,12 +113,10 @@ def fit_sense(
 def cross_validate(
     corpus: Sequence[Example], blocks: Sequence[Blocks], points: np.ndarray | None
 ) -> dict[str, HeldOut]:
-    """Score every text with models that have not seen its family: by words, and by words and sense."""
+    """Score every text with models that saw neither its author nor its family: by words, and by words and sense."""
     labels = tuple(sorted({str(example.label) for example in corpus}))
     scores, joint = np.zeros((len(corpus), len(labels))), np.zeros((len(corpus), len(labels)))
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SEED)
-    targets = [f"{example.language}:{example.label}" for example in corpus]
-    for inside, outside in folds.split(targets, targets, [example.family for example in corpus]):
+    for inside, outside in folds(corpus):
         model = fit_label([corpus[i] for i in inside], [blocks[i] for i in inside])
         scores[outside] = label_scores(model, [blocks[i] for i in outside])
         if points is not None:
