@@ -55,11 +55,12 @@ class Site:
     mailboxes: tuple[str, ...]
     steps: int
     search: bool = True  #: there is a Sent folder
+    database: str = ""  #: URL of another database than the file
 
     @property
     def url(self) -> str:
         """The database's URL."""
-        return f"sqlite:///{self.path}"
+        return self.database or f"sqlite:///{self.path}"
 
     def moved(self, path: Path, *, search: bool = True) -> "Site":
         """Return the site of a copied file."""
@@ -125,10 +126,12 @@ def sequence(mailboxes: tuple[str, ...], steps: int) -> SequenceSettings:
     )  # fmt: skip
 
 
-def make_site(path: Path, port: int, *, letters: int, mailboxes: int, at: datetime, steps: int = 1) -> Site:
+def make_site(
+    path: Path, port: int, *, letters: int, mailboxes: int, at: datetime, steps: int = 1, database: str = ""
+) -> Site:
     """Make a database with so many enrollments that are due, everything in order."""
     names = tuple(f"m{number}@{DOMAIN}" for number in range(mailboxes))
-    site = Site(path, port, names, steps)
+    site = Site(path, port, names, steps, database=database)
     store = Store(site.url, inline=True)
     schema.upgrade(store)
 

@@ -212,6 +212,27 @@ def audit_export(
     output.print_rows(opened.store.read_now(read), as_json=as_json, columns=("seq", "at", "hash"))
 
 
+@audit_app.command(name="package")
+def audit_package(
+    folder: Path,
+    private: Annotated[bool, typer.Option("--private", help="with the personal data behind the log's entries")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Write ledger and log for an auditor: CSV, JSON, signed heads, verifier and a signed manifest."""
+    from postroom.keys import checkpoint_key
+    from postroom.package import write_package
+
+    opened = open_all(find_config(config))
+    key = checkpoint_key(opened.folder / opened.config.postroom.checkpoint_key)
+    made = write_package(opened, key, folder, _now(), private=private)
+    output.console.print(
+        f"{folder}: {len(made['files'])} files; tell the auditor this key by another way:", markup=False
+    )
+    output.console.print(made["public_key"], markup=False, highlight=False)
+    words = "python audit_verify.py audit.jsonl --checkpoints checkpoints.jsonl --manifest manifest.json --key KEY"
+    output.console.print(f"there: {words}", markup=False, highlight=False, soft_wrap=True)
+
+
 @audit_app.command(name="verify")
 def audit_check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the whole chain and every checkpoint; exit 1 when anything was changed."""
@@ -226,7 +247,11 @@ def audit_check(config: ConfigOption = None, as_json: JsonOption = False) -> Non
 
 def verify(connection: Any) -> list[str]:
     """Return every problem of the audit chain of this database."""
-    return list(audit_verify.verify_entries(audit.entries(connection), audit.checkpoints(connection)))
+    heads = audit.checkpoints(connection)
+    problems = list(audit_verify.verify_entries(audit.entries(connection), heads))
+    for key in sorted({str(head["public_key"]) for head in heads}):
+        problems += audit_verify.verify_signatures((head for head in heads if head["public_key"] == key), key)
+    return problems
 
 
 @audit_app.command(name="checkpoint")
