@@ -1,8 +1,9 @@
 """May this domain send? What the DNS says about it, in one verdict with the records to publish.
 
-Flow: `resolver` (the door to the DNS) answers; `spf_assess`, `dkim_keys`, `dmarc_assess`, `transport_security` and
-`extras` each turn answers into findings; `verdict` gathers them under one time limit and decides; `worker` does so on a
-schedule and stores the verdict, which `outbound` honours at planning and at the claim.
+Flow: `resolver` (the door to the DNS) and `mail_hosts` (the door to SMTP and HTTPS) answer; `spf_assess`, `dkim_keys`,
+`dmarc_assess`, `transport_security`, `host_tls`, `mta_sts` and `extras` each turn answers into findings; `verdict`
+gathers them under one time limit and decides; `worker` does so on a schedule and stores the verdict, which `outbound`
+honours at planning and at the claim.
 
 Reports on our domains come by mail: `reports` reads them (`report_file` unpacks, `report_dmarc`, `report_failure` and
 `report_tls` read each kind) into counts per source and day, which `inbox.domain_reports` stores.

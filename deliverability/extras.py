@@ -80,11 +80,11 @@ async def _assess_texts(resolver: Resolver, domain: str) -> list[Finding]:
 
 
 async def assess_blocklists(
-    resolver: Resolver, domain: str, relay: str | None, zones: Sequence[str], domain_zones: Sequence[str]
+    resolver: Resolver, domain: str, relays: Sequence[str], zones: Sequence[str], domain_zones: Sequence[str]
 ) -> list[Finding]:
-    """Ask DNS blocklists about the relay and the domain (RFC 5782); a list that refuses to answer lists nobody."""
+    """Ask DNS blocklists about the relays and the domain (RFC 5782); a list that refuses to answer lists nobody."""
     names = [f"{domain}.{zone}" for zone in domain_zones]
-    if relay:
+    for relay in relays:
         reverse = ip_address(relay).reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
         names += [f"{reverse}.{zone}" for zone in zones]
     answers = await asyncio.gather(*(resolver.lookup(name, "A") for name in names))

@@ -14,7 +14,7 @@ class DeliverabilitySettings(Settings):
     every: Duration = Field(timedelta(hours=6), description="how often each sending domain is checked")
     retry: Duration = Field(timedelta(minutes=10), description="how soon after a temporary DNS failure")
     resolver: str = Field("", description="HOST:PORT of a name server; empty: the system's")
-    relays: tuple[str, ...] = Field((), description="IP addresses that send for the domains; empty: not checked")
+    relays: tuple[str, ...] = Field((), description="IP addresses that send for the domains, each must pass")
     selectors: tuple[str, ...] = Field(
         (), description="DKIM selectors in use; empty: those of [[dkim]], else common names"
     )
@@ -24,6 +24,7 @@ class DeliverabilitySettings(Settings):
     report_mailboxes: tuple[MailAddress, ...] = Field(
         (), description="mailboxes, or aliases of them, where DMARC and TLS reports arrive; empty: none are counted"
     )
+    tls: bool = Field(True, description="call MX, submission and MTA-STS hosts at each check; port 25 may be closed")
     blocklists: tuple[str, ...] = Field(
         (), description="DNS blocklists of addresses, asked about the relays; empty: off"
     )

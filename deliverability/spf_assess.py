@@ -5,6 +5,7 @@ walked and a record that is over the limits is seen even when the relay matches 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
@@ -28,8 +29,20 @@ _ADVICE = {
 }
 
 
-async def assess_spf(resolver: Resolver, domain: str, relay: str | None) -> list[Finding]:
-    """Return the findings about a domain's SPF; `relay` is an address that must pass."""
+async def assess_spf(resolver: Resolver, domain: str, relays: Sequence[str] = ()) -> list[Finding]:
+    """Return the findings about a domain's SPF; `relays` are addresses that must pass, all by the record to publish."""
+    findings: dict[tuple[str, str], Finding] = {}
+    for relay in relays or (None,):
+        for finding in await _assess_for(resolver, domain, relay):
+            key = (finding.slug, finding.found if finding.slug == "spf-relay-not-allowed" else "")
+            if key not in findings or finding.severity is Severity.ERROR:
+                findings[key] = finding
+    if any(finding.severity is Severity.ERROR for finding in findings.values()):
+        findings.pop(("spf-ok", ""), None)
+    return [await _letting_pass(resolver, domain, finding, relays) for finding in findings.values()]
+
+
+async def _assess_for(resolver: Resolver, domain: str, relay: str | None) -> list[Finding]:
     answer = await resolver.lookup(domain, "TXT")
     if answer.status is DnsStatus.TEMPERROR:
         return [temporary("spf", answer.detail, Demand.SPF)]
@@ -38,7 +51,7 @@ async def assess_spf(resolver: Resolver, domain: str, relay: str | None) -> list
     if not records and not findings:
         return [_missing(domain, relay)]
     if len(records) != 1:
-        return [await _letting_pass(resolver, domain, finding, relay) for finding in findings]
+        return findings
     everybody = await check_host(resolver, STRANGER, f"postmaster@{domain}", domain)
     own = await check_host(resolver, relay, f"postmaster@{domain}", domain) if relay else everybody
     if relay and own.result is SpfStatus.PASS:
@@ -54,7 +67,6 @@ async def assess_spf(resolver: Resolver, domain: str, relay: str | None) -> list
     if not any(finding.severity is Severity.ERROR for finding in findings):
         found = f"{records[0]} ({everybody.lookups} of {MAX_LOOKUPS} lookups)"
         findings.append(Finding("spf-ok", Severity.OK, found, "", Demand.SPF))
-    findings = [await _letting_pass(resolver, domain, finding, relay) for finding in findings]
     return list({finding.slug: finding for finding in reversed(findings)}.values())[::-1]  # the first of each kind
 
 
@@ -72,16 +84,19 @@ class _Corrected:
         return await self.resolver.lookup(name, kind)
 
 
-async def _letting_pass(resolver: Resolver, domain: str, finding: Finding, relay: str | None) -> Finding:
-    """Return a finding whose corrected record lets the relay pass: a mended record that shuts it out mends nothing."""
+async def _letting_pass(resolver: Resolver, domain: str, finding: Finding, relays: Sequence[str]) -> Finding:
+    """Return a finding whose corrected record lets the relays pass: one that shuts them out mends nothing."""
     found = re.search(r'"(v=spf1[^"]*)"$', finding.advice)
-    if relay is None or found is None:
+    if found is None:
         return finding
-    world = _Corrected(resolver, domain, found[1])
-    outcome = await check_host(world, relay, f"postmaster@{domain}", domain)
-    if outcome.result in (SpfStatus.PASS, SpfStatus.TEMPERROR):
+    fixed = found[1]
+    for relay in relays:
+        world = _Corrected(resolver, domain, fixed)
+        outcome = await check_host(world, relay, f"postmaster@{domain}", domain)
+        if outcome.result not in (SpfStatus.PASS, SpfStatus.TEMPERROR):
+            fixed = _allowing(fixed, relay)
+    if fixed == found[1]:
         return finding
-    fixed = _allowing(found[1], relay)
     return replace(finding, advice=finding.advice.replace(found[1], fixed), publish=zone_line(domain, fixed))
 
 

@@ -1,7 +1,7 @@
 """May this domain send? Everything that the DNS says about it, in one verdict with the records to publish."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from deliverability.dkim_keys import assess_selectors
 from deliverability.dmarc_assess import assess_dmarc
 from deliverability.extras import assess_blocklists, assess_extras
 from deliverability.findings import Finding, temporary
+from deliverability.host_tls import HostCalls, assess_hosts
 from deliverability.resolver import Resolver, parse_name
 from deliverability.spf_assess import assess_spf
 from deliverability.transport_security import assess_mx, assess_relay
@@ -35,13 +36,17 @@ async def check_domain(
     resolver: Resolver,
     domain: str,
     *,
-    relay: str | None = None,
+    relays: Sequence[str] = (),
     selectors: Sequence[str] = (),
     blocklists: Sequence[str] = (),
     domain_blocklists: Sequence[str] = (),
+    calls: HostCalls | None = None,
     budget: float = BUDGET_SECONDS,
 ) -> DomainCheck:
-    """Check a domain; `relay` is an address that sends for it, `selectors` are its DKIM selectors when known."""
+    """Check a domain; `relays` are the addresses that send for it, `selectors` its DKIM selectors when known.
+
+    `calls`: the mail hosts are called too; None: only the DNS is asked.
+    """
     parsed = parse_name(domain.strip().lower())
     if parsed is None or len(parsed) < 3:  # two labels and the root
         advice = "Give the domain of the From address, such as example.com."
@@ -49,28 +54,34 @@ async def check_domain(
         return DomainCheck(domain, decide(invalid), invalid)
     name = parsed.to_text(omit_final_dot=True).lower()
     checks: list[Awaitable[list[Finding]]] = [
-        _within(budget, "spf", Demand.SPF, assess_spf(resolver, name, relay)),
+        _within(budget, "spf", Demand.SPF, assess_spf(resolver, name, relays)),
         _within(budget, "dkim", Demand.DKIM, assess_selectors(resolver, name, selectors)),
         _within(budget, "dmarc", Demand.DMARC, assess_dmarc(resolver, name)),
         _within(budget, "mx", Demand.MX, assess_mx(resolver, name)),
         _within(budget, "extras", Demand.DNS, assess_extras(resolver, name), needed=False),
     ]
-    if relay is not None:
-        checks.append(_within(budget, "ptr", Demand.PTR, assess_relay(resolver, relay)))
+    checks += [_within(budget, "ptr", Demand.PTR, assess_relay(resolver, relay)) for relay in relays]
+    if calls is not None:
+        checks.append(_within(budget, "hosts", Demand.TLS, assess_hosts(resolver, name, calls), needed=False))
     if blocklists or domain_blocklists:
-        asked = assess_blocklists(resolver, name, relay, blocklists, domain_blocklists)
+        asked = assess_blocklists(resolver, name, relays, blocklists, domain_blocklists)
         checks.append(_within(budget, "blocklist", Demand.BLOCKLIST, asked, needed=False))
     found = _settled([finding for findings in await asyncio.gather(*checks) for finding in findings])
     return DomainCheck(name, decide(found), found)
 
 
-async def check_domains(resolver: Resolver, domains: Sequence[str], **known: Any) -> list[DomainCheck]:
-    """Check many domains, a few at a time, in their order; `known` is passed to `check_domain`."""
+async def check_domains(
+    resolver: Resolver, domains: Sequence[str], *, selectors: Mapping[str, Sequence[str]] | None = None, **known: Any
+) -> list[DomainCheck]:
+    """Check many domains, a few at a time, in their order.
+
+    `selectors` are those known of each domain; what else is `known` is passed to `check_domain`.
+    """
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(domain: str) -> DomainCheck:
         async with slots:
-            return await check_domain(resolver, domain, **known)
+            return await check_domain(resolver, domain, selectors=(selectors or {}).get(domain, ()), **known)
 
     return await asyncio.gather(*map(one, domains))
 

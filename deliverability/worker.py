@@ -1,8 +1,10 @@
 """SHELL: checks every sending domain on its schedule and stores the verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from deliverability.host_tls import HostCalls
+from deliverability.mail_hosts import MailHost, MailHosts
 from deliverability.resolver import Resolver
 from deliverability.settings import DeliverabilitySettings
 from deliverability.verdict import DomainCheck, check_domain, describe
@@ -16,9 +18,22 @@ class DomainWorker:
     """Keeps the verdicts of our sending domains fresh; a temporary failure keeps the last one, with its age."""
 
     def __init__(
-        self, store: Store, resolver: Resolver, names: Sequence[str], settings: DeliverabilitySettings
+        self,
+        store: Store,
+        resolver: Resolver,
+        names: Sequence[str],
+        settings: DeliverabilitySettings,
+        *,
+        signing: Mapping[str, Sequence[str]] | None = None,
+        hosts: MailHosts | None = None,
+        submission: Mapping[str, Sequence[MailHost]] | None = None,
     ) -> None:
+        """Take what is known beforehand: the selectors that sign here, and the hosts that take each domain's mail.
+
+        `hosts` calls mail hosts; None: only the DNS is asked.
+        """
         self._store = store
+        self._signing, self._hosts, self._submission = signing or {}, hosts, submission or {}
         self._resolver = resolver
         self._names = tuple(names)
         self._settings = settings
@@ -33,7 +48,7 @@ class DomainWorker:
             if due_at > now:
                 wakes.append(due_at)
                 continue
-            found = await self._check(name)
+            found = await self._check(name, now)
             done += 1
             findings = [{key: str(value) for key, value in one.items()} for one in describe(found)["findings"]]
             before = await self._store.write(domains.save_verdict, name, found.verdict, findings, {}, now)
@@ -48,6 +63,14 @@ class DomainWorker:
         span: timedelta = self._settings.every if checked_at == decided_at else self._settings.retry
         return checked_at + span
 
-    async def _check(self, name: str) -> DomainCheck:
-        relay = self._settings.relays[0] if self._settings.relays else None
-        return await check_domain(self._resolver, name, relay=relay, selectors=self._settings.selectors)
+    async def _check(self, name: str, now: datetime) -> DomainCheck:
+        settings = self._settings
+        return await check_domain(
+            self._resolver,
+            name,
+            relays=settings.relays,
+            selectors=settings.selectors or self._signing.get(name, ()),
+            blocklists=settings.blocklists,
+            domain_blocklists=settings.domain_blocklists,
+            calls=HostCalls(self._hosts, now, self._submission) if self._hosts else None,
+        )

@@ -86,7 +86,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             output.console.print(f"[red]database on hold: {row['hold']}[/]; `postroom hold release` lets it send")
         columns = ("mailbox", "state", "sent_today", "limit_today", "next_send", "last_poll", "backlog", "reason")
         output.print_rows(row["mailboxes"], as_json=False, columns=columns)
-        output.print_rows(row["domains"], as_json=False, columns=("domain", "verdict", "checked_at"))
+        output.print_rows(row["domains"], as_json=False, columns=("domain", "verdict", "decided_at", "checked_at"))
         for one in row["calendars"]:
             if one["error"]:
                 since = f"last good copy of {one['read_at']:%d %b %Y %H:%M}" if one["read_at"] else "never read"
@@ -128,7 +128,7 @@ def status_row(connection: Any, config: Any, now: datetime) -> dict[str, Any]:
         "hold": schema.hold_reason(connection),
         "mailboxes": rows,
         "domains": [
-            {"domain": one["name"], "verdict": one["verdict"], "checked_at": one["checked_at"]}
+            {key: one["name" if key == "domain" else key] for key in ("domain", "verdict", "decided_at", "checked_at")}
             for one in domains.details(connection)
         ],
         "sequences": {name: {"active": active, "reason": reason}

@@ -1,6 +1,7 @@
 """Commands about domains: check, spf. Useful alone, without configuration or database."""
 
 import asyncio
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from postroom.config import find_config, load_config
 from store.errors import ConfigError
 
 TIMEOUT_SECONDS = 4.0  # of one DNS lookup
+NOT_KNOWN = 3  # exit status: neither yes nor no, ask again
 ResolverOption = Annotated[str, typer.Option(help="HOST:PORT of a name server; default: the system's")]
 
 
@@ -21,33 +23,45 @@ def check(
         list[str] | None, typer.Argument(metavar="DOMAIN...", help="default: the configured ones")
     ] = None,
     resolver: ResolverOption = "",
-    relay: Annotated[str, typer.Option(help="IP address that sends for the domain")] = "",
+    relay: Annotated[list[str] | None, typer.Option(help="IP address that sends, may be given again")] = None,
     selector: Annotated[list[str] | None, typer.Option(help="DKIM selector, may be given again")] = None,
     blocklist: Annotated[list[str] | None, typer.Option(help="zone of a DNS blocklist, may be given again")] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="call the MX and MTA-STS hosts too: TLS, certificate, policy")
+    ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether domains may send: SPF, DKIM, DMARC and the rest; exit 1 when one is blocked.
+    """Say whether domains may send: SPF, DKIM, DMARC and the rest.
 
-    Without a DOMAIN, or with --config, the configuration names domains, relay, selectors and name server.
+    Exit status 1 when one is blocked, else 3 when of one nothing is known because the DNS did not answer.
+    Without a DOMAIN, or with --config, the configuration names domains, relays, selectors and name server.
     """
+    from deliverability.host_tls import HostCalls
+    from deliverability.mail_hosts import MailHost, RealHosts
     from deliverability.resolver import DnsResolver
     from deliverability.verdict import check_domains, describe
+    from postroom.domain_facts import signing_selectors, submission_hosts
 
     names = [_domain(name) for name in domains or []]
-    known: dict[str, Any] = {"relay": _relay(relay), "selectors": tuple(selector or ())}
-    known["blocklists"] = tuple(blocklist or ())
-    server = _address(resolver)
+    known: dict[str, Any] = {"relays": [_relay(one) for one in relay or ()], "blocklists": tuple(blocklist or ())}
+    selectors = dict.fromkeys(names, tuple(selector or ()))
+    server, submission = _address(resolver), dict[str, tuple[MailHost, ...]]()
     if config is not None or not names:
         loaded = load_config(find_config(config))
         own = loaded.deliverability
         names = names or list(loaded.sending_domains())
-        known["relay"] = known["relay"] or next(iter(own.relays), None)
-        known["selectors"] = known["selectors"] or own.selectors
-        server = server or own.nameserver
+        known["relays"] = known["relays"] or own.relays
+        signing = signing_selectors(loaded)
+        selectors = {name: tuple(selector or ()) or own.selectors or signing.get(name, ()) for name in names}
+        known["blocklists"] = known["blocklists"] or own.blocklists
+        known["domain_blocklists"] = own.domain_blocklists
+        server, submission, tls = server or own.nameserver, submission_hosts(loaded), tls or own.tls
 
     async def ask() -> list[dict[str, Any]]:
-        found = await check_domains(DnsResolver(server, TIMEOUT_SECONDS), names, **known)
+        asked = DnsResolver(server, TIMEOUT_SECONDS)
+        calls = HostCalls(RealHosts(asked), datetime.now(UTC), submission) if tls else None
+        found = await check_domains(asked, names, selectors=selectors, calls=calls, **known)
         return [describe(one) for one in found]
 
     rows = asyncio.run(ask())
@@ -57,8 +71,9 @@ def check(
         for row in rows:
             output.console.print(check_output.render(row))
         output.console.print(check_output.render_sources(rows))
-    if any(row["verdict"] == "blocked" for row in rows):
-        raise typer.Exit(1)
+    verdicts = {row["verdict"] for row in rows}
+    if verdicts & {"blocked", "unknown"}:
+        raise typer.Exit(1 if "blocked" in verdicts else NOT_KNOWN)
 
 
 @app.command()
@@ -77,7 +92,7 @@ def spf(
 
     async def ask() -> Any:
         name = helo or sender.rpartition("@")[2]
-        return await check_host(DnsResolver(server, TIMEOUT_SECONDS), address or "", sender, name)
+        return await check_host(DnsResolver(server, TIMEOUT_SECONDS), address, sender, name)
 
     found = asyncio.run(ask())
     trace = [{"domain": step.domain, "term": step.term, "outcome": step.outcome} for step in found.trace]
@@ -97,9 +112,9 @@ def _domain(text: str) -> str:
     return host.removesuffix(".").lower()
 
 
-def _relay(text: str) -> str | None:
+def _relay(text: str) -> str:
     try:
-        return str(ip_address(text.strip().strip("[]"))) if text else None
+        return str(ip_address(text.strip().strip("[]")))
     except ValueError as problem:
         raise ConfigError([f'"{text}" is no IP address, for example 192.0.2.25']) from problem
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from classifier.model import Classifier, load_model
+from deliverability.mail_hosts import RealHosts
 from deliverability.resolver import DnsResolver, Resolver
 from deliverability.sender_proof import prove_sender
 from deliverability.worker import DomainWorker
@@ -33,6 +34,7 @@ from ownership.duties import DutyWorker
 from ownership.worker import SlaWorker
 from postroom.clock import Clock
 from postroom.config import Config, MailboxSettings
+from postroom.domain_facts import signing_selectors, submission_hosts
 from postroom.endpoint import wish_desk
 from postroom.notice_mail import notifier_of
 from postroom.opened import Opened, filing_policy
@@ -196,7 +198,8 @@ def build_house(
         duties=DutyWorker(store, config.team, config.ownership, sequence_people(config)),
         calendars=CalendarWorker(store, config.team, CalendarDoor(opened.folder).read),
         domains=DomainWorker(
-            store, resolver, config.sending_domains(), config.deliverability,
+            store, resolver, config.sending_domains(), config.deliverability, signing=signing_selectors(config),
+            hosts=RealHosts(resolver) if config.deliverability.tls else None, submission=submission_hosts(config),
         ),
         parsing=parsing,
         poll_every=config.inbox.poll_every,

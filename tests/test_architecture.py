@@ -11,7 +11,7 @@ SHELLS = {"worker.py", "pilot.py", "delivery.py", "results.py", "sent_folder.py"
           "duties.py", "passing_desk.py", "campaigns.py", "calendar_worker.py"}  # fmt: skip
 DOORS = {
     "outbound": {"transport.py", "oauth.py"},
-    "deliverability": {"resolver.py"},
+    "deliverability": {"resolver.py", "mail_hosts.py"},
     "inbox": {"reader.py", "imap_protocol.py", "imap_connection.py", "imap_session.py", "parse_apart.py"},
     "classifier": {"model.py", "embeddings.py", "train.py", "labels.py", "evaluate.py", "feedback.py"},
     "ownership": {"notify.py", "calendar_source.py"},
@@ -28,6 +28,7 @@ ASYNC_OVER_A_SEAM = {
         "verdict.py",
         "transport_security.py",
         "extras.py",
+        "host_tls.py",
         "sender_proof.py",
         "message_check.py",
     },

@@ -125,6 +125,7 @@ def test_check_without_a_domain_checks_the_configured_ones(kept: Path) -> None:
         ("outreach.test", "unknown"),
         ("mailing.test", "unknown"),
     ]
+    assert asked.returncode == 3, "neither yes nor no"
 
 
 def test_people_commands_work_on_what_was_kept(kept: Path) -> None:

@@ -75,7 +75,7 @@ def test_the_record_to_publish_lets_the_relay_pass(records: list[str]) -> None:
 
 def assess(records: list[str]) -> list[Finding]:
     resolver = DictResolver({"a.example": {"TXT": records, "MX": ["10 mx.a.example"]}})
-    return asyncio.run(assess_spf(resolver, "a.example", RELAY))
+    return asyncio.run(assess_spf(resolver, "a.example", [RELAY]))
 
 
 def test_a_long_record_is_cut_into_strings() -> None:

@@ -106,7 +106,7 @@ async def check(zone: Mapping[str, Kinds]) -> dict[str, Any]:
     server = NameServer(zone, udp_bytes=512)
     address = await server.start()
     try:
-        return describe(await check_domain(DnsResolver(address, PATIENCE), "a.example", relay=RELAY))
+        return describe(await check_domain(DnsResolver(address, PATIENCE), "a.example", relays=[RELAY]))
     finally:
         await server.close()
 
@@ -117,7 +117,7 @@ def test_a_server_that_never_answers_makes_nobody_wait() -> None:
             await asyncio.Event().wait()
             raise AssertionError("unreachable")
 
-    row = describe(asyncio.run(check_domain(Silent(), "a.example", relay=RELAY, budget=0.05)))
+    row = describe(asyncio.run(check_domain(Silent(), "a.example", relays=[RELAY], budget=0.05)))
     assert row["verdict"] == "unknown"
     assert {one["severity"] for one in row["findings"]} == {"temporary"}
 
@@ -130,7 +130,7 @@ def test_blocklists_are_asked_only_when_named_and_a_refusal_lists_nobody() -> No
     }
 
     def listed(**lists: tuple[str, ...]) -> dict[str, str]:
-        row = describe(asyncio.run(check_domain(DictResolver(zone), "a.example", relay=RELAY, **lists)))  # type: ignore[arg-type]
+        row = describe(asyncio.run(check_domain(DictResolver(zone), "a.example", relays=[RELAY], **lists)))  # type: ignore[arg-type]
         return {one["slug"]: one["found"] for one in row["findings"] if one["slug"].startswith("blocklist")}
 
     assert listed() == {}
@@ -158,7 +158,7 @@ def test_a_temporary_failure_never_blocks_and_is_never_called_missing(failing: s
         name: {k: DnsStatus.TEMPERROR if (name, k) in failing else v for k, v in kinds.items()}
         for name, kinds in (BASE | {"mail.relay.example": {"A": (RELAY,)}}).items()
     }
-    row = describe(asyncio.run(check_domain(DictResolver(zone), "a.example", relay=RELAY)))
+    row = describe(asyncio.run(check_domain(DictResolver(zone), "a.example", relays=[RELAY])))
     harmless = {("a.example", "A")}
     assert row["verdict"] == ("unknown" if failing - harmless else "ready")
     slugs = [one["slug"] for one in row["findings"]]
