@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from postroom import check_output, output
+from postroom import check_output, output, sender_rules
 from postroom.cli import ConfigOption, JsonOption, app
 from postroom.config import find_config, load_config
+from postroom.opened import open_all
 from store.errors import ConfigError
 
 TIMEOUT_SECONDS = 4.0  # of one DNS lookup
@@ -28,6 +29,9 @@ def check(
     blocklist: Annotated[list[str] | None, typer.Option(help="zone of a DNS blocklist, may be given again")] = None,
     tls: Annotated[
         bool, typer.Option("--tls", help="call the MX and MTA-STS hosts too: TLS, certificate, policy")
+    ] = False,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="the demands of providers and law instead, each met or not; exit 1 when not")
     ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -65,6 +69,9 @@ def check(
         return [describe(one) for one in found]
 
     rows = asyncio.run(ask())
+    if rules:
+        opened = open_all(find_config(config)) if config is not None or not domains else None
+        raise typer.Exit(sender_rules.show(rows, opened, as_json=as_json))
     if as_json:
         output.print_rows(rows, as_json=True, columns=())
     else:
