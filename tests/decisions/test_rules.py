@@ -51,7 +51,6 @@ def dns(slug: str, severity: Severity) -> SenderFacts:
 
 
 UNMET = [
-    (replace(GOOD, plaintext=("a@us.example",)), {"tls"}),
     (replace(GOOD, exchange=("a@us.example",), passwords=("a@us.example",)), {"modern-login"}),
     (replace(GOOD, after_stop=1), {"honoured", "objection"}),
     (replace(GOOD, complaints=2), {"complaints"}),
@@ -83,6 +82,10 @@ def test_what_is_not_met(facts: SenderFacts, unmet: set[str]) -> None:
 def test_a_temporary_failure_is_neither_met_nor_not_met(slug: str) -> None:
     found = status(dns(slug, Severity.TEMPORARY))
     assert found[slug.partition("-")[0]] == RuleStatus.NOT_MEASURABLE
+
+
+def test_what_a_relay_on_this_machine_does_is_not_known() -> None:
+    assert status(replace(GOOD, plaintext=("a@us.example",)))["tls"] == RuleStatus.NOT_MEASURABLE
 
 
 def test_every_demand_has_a_slug_of_its_own() -> None:
