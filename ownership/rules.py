@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from ownership.facts import RoutingFacts
@@ -55,7 +55,10 @@ def rule_named(settings: OwnershipSettings, team: TeamSettings, name: str) -> Ru
 def matches(when: ConditionSettings, facts: RoutingFacts) -> tuple[bool, str]:
     """Return (every given condition holds, the deciding facts as a clause for people; empty: no conditions)."""
     clauses = []
-    for name in when.model_fields_set:
+    names: Iterable[str] = when.model_fields_set
+    if len(when.model_fields_set) > 1:
+        names = sorted(names, key=_RANK.__getitem__)  # a set's own order differs from process to process
+    for name in names:
         wanted = getattr(when, name)
         if wanted in ((), None):
             continue
@@ -81,8 +84,13 @@ def _fold_text(value: str) -> str:
 @lru_cache(maxsize=4096)
 def word_pattern(phrase: str) -> re.Pattern[str]:
     """Return the pattern of a word or phrase: whole words; "SOC 2", "SOC2" and "SOC-2" are the same."""
-    words = r"[\s-]*".join(re.escape(part) for part in _JOINTS.split(fold(phrase)) if part)
+    words = r"[\s-]*".join(map(re.escape, _parts(phrase)))
     return re.compile(rf"(?<!\w){words}(?!\w)")
+
+
+@lru_cache(maxsize=4096)
+def _parts(phrase: str) -> tuple[str, ...]:
+    return tuple(part for part in _JOINTS.split(fold(phrase)) if part)
 
 
 Read = Callable[[RoutingFacts], Sequence[str]]
@@ -112,7 +120,8 @@ def _contact_address(facts: RoutingFacts) -> str:
 
 def _words(wanted: Sequence[str], facts: RoutingFacts) -> str:
     text = _fold_text(f"{facts.reply.subject}\n{facts.reply.text}")
-    return next((phrase for phrase in wanted if word_pattern(phrase).search(text)), "")
+    likely = (phrase for phrase in wanted if all(part in text for part in _parts(phrase)))  # cheaper than the pattern
+    return next((phrase for phrase in likely if word_pattern(phrase).search(text)), "")
 
 
 def _has_parent(wanted: bool, facts: RoutingFacts) -> str:
@@ -182,3 +191,4 @@ _CONDITIONS: dict[str, tuple[Callable[..., str], str]] = {
     "tag": (_tags, "it is tagged {found}"),
     "words": (_words, 'it says "{found}"'),
 }  # fmt: skip
+_RANK = {name: number for number, name in enumerate(ConditionSettings.model_fields)}

@@ -48,7 +48,7 @@ def erase(connection: Connection, person: Person, *, actor: str, reason: str, no
     done["message"] = _blank(connection, _MESSAGE, _MESSAGE.c.id.in_(person.messages), _MESSAGE_BLANK)
     own = or_(_HANDOVER.c.thread_id.in_(person.threads), _HANDOVER.c.contact_id == person.contact)
     done["handover"] = _blank(connection, _HANDOVER, own, {"package": {}, "note": ""})
-    waiting = _NOTICE.c.id.in_(notices) & (_NOTICE.c.state == "waiting")
+    waiting = _NOTICE.c.id.in_(notices) & _NOTICE.c.state.in_(("waiting", "claimed"))
     connection.execute(update(_NOTICE).where(waiting).values(state="failed"))
     done["notice"] = _blank(connection, _NOTICE, _NOTICE.c.id.in_(notices), _NOTICE_BLANK)
     ledger = _SUPPRESSION.c.value_hash == person.hash

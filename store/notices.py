@@ -134,8 +134,8 @@ def failed(connection: Connection, notice_id: int, error: str, retry_at: datetim
 
 
 def repeat(connection: Connection, notice_id: int, now: datetime) -> bool:
-    """Deliver a failed or uncertain notice again because a person says so; False when it is neither."""
-    stuck = (_NOTICE.c.id == notice_id, _NOTICE.c.state.in_(("failed", "uncertain")))
+    """Deliver a failed or uncertain notice again because a person says so; False when it is neither, or erased."""
+    stuck = (_NOTICE.c.id == notice_id, _NOTICE.c.state.in_(("failed", "uncertain")), _NOTICE.c.error != "erased")
     again = update(_NOTICE).where(*stuck).values(state="waiting", not_before=now, attempts=0, checks=0)
     return connection.execute(again).rowcount == 1
 

@@ -122,7 +122,7 @@ def _decision_go(connection: Connection, keys: Sequence[Any], _clean: Clean) -> 
 
 def _notice_due(cut: datetime) -> Select[Any]:
     return select(_NOTICE.c.id, _NOTICE.c.created_at).where(
-        _NOTICE.c.created_at < cut, _NOTICE.c.state != "waiting", _NOTICE.c.error != erasure.ERASED
+        _NOTICE.c.created_at < cut, _NOTICE.c.state.not_in(("waiting", "claimed")), _NOTICE.c.error != erasure.ERASED
     )
 
 
