@@ -23,7 +23,8 @@ class DmarcDiscovery:
     policy: str  #: that applies to the asked domain: none, quarantine, reject, or empty without a record
     temporary: str = ""  #: why a name server could not say, where its answer could change the policy
     uncertain: bool = False  #: ... where it could change the organisational domain
-    doubled: tuple[str, ...] = ()  #: several records at the domain: none of them counts
+    doubled: tuple[str, ...] = ()  #: several records at one name: none of them counts
+    doubled_at: str = ""  #: that name
     broken: str = ""  #: a TXT record that was meant to be one, but is not valid
 
 
@@ -35,23 +36,26 @@ async def discover(resolver: Resolver, domain: str) -> DmarcDiscovery:
     found: dict[str, DmarcRecord] = {}
     failures: dict[str, str] = {}
     doubled: tuple[str, ...] = ()
+    doubled_at = ""
     for name, answer in zip(names, answers, strict=True):
         if answer.status is DnsStatus.TEMPERROR:
             failures[name] = answer.detail
         tags = [(text, parsed) for text in answer.records if (parsed := parse_tags(text)) is not None]
         if len(tags) > 1 and (name == start or not found):
-            doubled = doubled or tuple(text for text, _ in tags)
+            doubled, doubled_at = (doubled, doubled_at) if doubled else (tuple(text for text, _ in tags), name)
         if len(tags) == 1:
             found[name] = DmarcRecord(name, *tags[0])
             if found[name].psd != "u":
                 break
     organisation = organisational_domain(start, found)
     record = found.get(start) or found.get(organisation) or _of_suffix(found)
-    broken = "" if start in found else next((text for text in answers[0].records if looks_like_dmarc(text)), "")
+    broken = (
+        "" if start in found else next((text for text in answers[0].records if looks_like_dmarc(text, here=True)), "")
+    )
     policy, unsure = await _applied(resolver, start, record) if record else ("", "")
     reached = names.index(record.domain) if record else len(names)
     temporary = next((failures[name] for name in names[:reached] if name in failures), unsure)
-    return DmarcDiscovery(record, organisation, policy, temporary, bool(failures), doubled, broken)
+    return DmarcDiscovery(record, organisation, policy, temporary, bool(failures), doubled, doubled_at, broken)
 
 
 def walk(domain: str) -> list[str]:

@@ -41,11 +41,10 @@ def judge_discovery(domain: str, found: DmarcDiscovery) -> Iterator[Finding]:
     if found.temporary:
         yield temporary("dmarc", found.temporary, rule)
     elif found.doubled and (found.record is None or found.record.domain != domain):
-        one = repair_dmarc(found.doubled[0])
+        one, severity = repair_dmarc(found.doubled[0]), Severity.ERROR if found.record is None else Severity.WARNING
+        name = f"_dmarc.{found.doubled_at}"
         advice = f'With several DMARC records receivers apply none. Publish only "{one}"'
-        yield Finding(
-            "dmarc-two-records", Severity.ERROR, " | ".join(found.doubled), advice, rule, zone_line(name, one)
-        )
+        yield Finding("dmarc-two-records", severity, " | ".join(found.doubled), advice, rule, zone_line(name, one))
     elif found.broken:
         one = repair_dmarc(found.broken)
         severity = Severity.ERROR if found.record is None else Severity.WARNING
@@ -93,6 +92,11 @@ def _judge_record(domain: str, found: DmarcDiscovery, record: DmarcRecord) -> It
         advice = f"RFC 9989 dropped {', '.join(old)}: receivers ignore it."
         corrected = render({k: v for k, v in tags.items() if k not in OLD_TAGS})
         yield finding("dmarc-old-tag", Severity.INFO, advice, corrected)
+    if record.ignored_values:
+        wrong = ", ".join(f"{tag}={tags[tag]}" for tag in record.ignored_values)
+        yield finding(
+            "dmarc-tag-invalid", Severity.INFO, f"{wrong} says nothing to receivers.", repair_dmarc(record.text)
+        )
     unknown = [tag for tag in tags if tag not in (*KNOWN_TAGS, *OLD_TAGS)]
     if unknown:
         yield finding("dmarc-unknown-tag", Severity.INFO, f"Nobody knows the tag {', '.join(unknown)}: remove it.")
@@ -117,7 +121,7 @@ def _judge_reports(record: DmarcRecord, domain: str) -> Iterator[Finding]:
             corrected = repair_dmarc(record.text)
             advice = f'{tag}= must be a list of mailto:address. Publish "{corrected}"'
             line = zone_line(name, corrected)
-            yield Finding("dmarc-report-address", Severity.WARNING, tags[tag], advice, Demand.REPORTS, line)
+            yield Finding("dmarc-report-address", Severity.INFO, tags[tag], advice, Demand.REPORTS, line)
 
 
 async def _assess_destinations(resolver: Resolver, record: DmarcRecord) -> list[Finding]:

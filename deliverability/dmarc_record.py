@@ -10,9 +10,12 @@ from deliverability.spf_repair import typed
 
 POLICIES = ("none", "quarantine", "reject")
 KNOWN_TAGS = ("v", "p", "sp", "np", "psd", "t", "adkim", "aspf", "fo", "rua", "ruf")
+VALUES = {name: re.compile(valid) for name, valid in (("adkim", "[rs]"), ("aspf", "[rs]"), ("t", "[yn]"),
+          ("psd", "[ynu]"), ("fo", "[01ds](?:\\s*:\\s*[01ds])*"))}  # fmt: skip
 OLD_TAGS = ("pct", "rf", "ri")  # of RFC 7489; receivers ignore them now
-_VERSION = re.compile(r"\s*v\s*=\s*DMARC1\s*(?:;|$)")
-_MEANT = re.compile(r"v?\W{0,3}dmarc\s?1?\b", re.IGNORECASE)
+_VERSION = re.compile(r"v\s*=\s*DMARC1\s*(?:;|$)")  # nothing stands before it (4.7)
+_MEANT = re.compile(r"\s*v?\W{0,3}dmarc\s?(?:\d|\b)", re.IGNORECASE)
+_MEANT_HERE = re.compile(r"dmarc|^\W*p\s*[=:]\s*(?:none|quarantine|reject)", re.IGNORECASE)  # at a _dmarc name
 _BEFORE_TAG = re.compile(r"[;,\s]+(?=(?:[a-z]{1,5})\s*[=:](?!//))", re.IGNORECASE)
 _MAILTO = re.compile(r"mailto:[^@\s,!;]+@[^@\s,!;]+\.[^@\s,!;.]+(?:![0-9]+[kmgt]?)?", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^@\s,!;:/]+@[^@\s,!;:/]+\.[^@\s,!;:/.]+")
@@ -30,6 +33,13 @@ class DmarcRecord:
     def wrong_policies(self) -> tuple[str, ...]:
         """The policy tags whose value is none of none, quarantine, reject."""
         return tuple(tag for tag in ("p", "sp", "np") if tag in self.tags and self.tags[tag].lower() not in POLICIES)
+
+    @property
+    def ignored_values(self) -> tuple[str, ...]:
+        """The tags whose value says nothing, so that receivers take the default."""
+        return tuple(
+            tag for tag, valid in VALUES.items() if tag in self.tags and not valid.fullmatch(self.tags[tag].lower())
+        )
 
     @property
     def applies(self) -> bool:
@@ -73,9 +83,10 @@ def parse_tags(text: str) -> dict[str, str] | None:
     return tags
 
 
-def looks_like_dmarc(text: str) -> bool:
-    """Tell whether a TXT record that is no DMARC record was meant to be one."""
-    return parse_tags(text) is None and bool(_MEANT.match(typed(text)))
+def looks_like_dmarc(text: str, *, here: bool = False) -> bool:
+    """Tell whether a TXT record that is no DMARC record was meant to be one; `here`: it stands where one belongs."""
+    meant = _MEANT_HERE.search(typed(text)) if here else _MEANT.match(typed(text))
+    return parse_tags(text) is None and bool(meant)
 
 
 def report_addresses(value: str) -> tuple[str, ...]:
@@ -109,7 +120,5 @@ def _repaired_value(name: str, value: str) -> str:
         return next(iter(get_close_matches(value.lower(), POLICIES, n=1, cutoff=0.5)), "")
     if name in ("rua", "ruf"):
         return ",".join(f"mailto:{address}" for address in _ADDRESS.findall(re.sub(r"mailto\W*", " ", value)))
-    valid = {"adkim": "rs", "aspf": "rs", "t": "yn", "psd": "ynu"}.get(name)
-    if valid is not None:
-        return value.lower() if len(value) == 1 and value.lower() in valid else ""
-    return value.lower() if re.fullmatch(r"[01ds](?::[01ds])*", value, re.IGNORECASE) else ""
+    fixed = re.sub(r"\s", "", value.lower())
+    return fixed if name in VALUES and VALUES[name].fullmatch(fixed) else ""

@@ -44,9 +44,13 @@ async def check_message(
         passed.append(("spf", (mail_from.rpartition("@")[2] or helo).lower()))
     by, unsure = "", found.temporary
     for mechanism, domain in passed:
+        if found.temporary and domain != author:
+            continue  # the record that does not answer may ask for strict alignment
         strict = found.record is not None and found.record.strict("dkim" if mechanism == "dkim" else "spf")
         other = await discover(resolver, domain) if not strict and domain != author else found
-        unsure = unsure or (other.temporary if other is not found else "")
+        if not strict and domain != author and (found.uncertain or other.uncertain):
+            unsure = unsure or "the organisational domains are not known now"
+            continue
         organisations = (found.organisational_domain, other.organisational_domain)
         if aligned(domain, author, strict=strict, organisation=organisations[0],
                    identifier_organisation=organisations[1]):  # fmt: skip

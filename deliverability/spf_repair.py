@@ -17,6 +17,7 @@ TYPOGRAPHY = str.maketrans(
 _VERSION = re.compile(r"^\W*v?\W{0,2}spf\s?[12]?(?:\.0)?(?:/[\w,]+)?", re.IGNORECASE)
 _MECHANISMS = ("include", "a", "mx", "ptr", "ip4", "ip6", "exists", "all")
 _GLUED = re.compile(r"(?<=[^\s+\-~?:])(?=(?:include:|ip4:|ip6:|exists:|redirect=|[~?\-]all$))", re.IGNORECASE)
+_APART = re.compile(r"(?<!\S)([+\-~?]?(?:include|exists|ip[46]))\s+(?=[^\s:=]+\.[^\s:=]+(?:\s|$))", re.IGNORECASE)
 _HALF = re.compile(r"(?:^|\s)([+\-~?])\s+(?=\w)|([:=])\s+(?=\S)|(?<=\w)\s+([:=])")
 
 
@@ -31,6 +32,7 @@ def repair_spf(text: str) -> str:
     """Return a valid record with what can be understood of a broken one; terms nobody understands are left out."""
     plain = typed(text).replace('" "', "").replace('"', "")
     body = _HALF.sub(lambda half: f" {half[1]}" if half[1] else half[2] or half[3], _VERSION.sub(" ", plain, count=1))
+    body = _APART.sub(r"\1:", body)
     terms = [term for word in re.split(r"[;,\s]+", body) for term in _GLUED.split(word) if term]
     return join_terms([fixed for term in terms for fixed in _repair_term(term)])
 

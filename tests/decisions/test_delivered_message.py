@@ -118,6 +118,35 @@ def test_dmarc_of_a_message(
     assert (found.status, found.disposition, found.by) == expected
 
 
+WALKED = ["mail.a.b.example", "a.b.example", "b.example", "example"]
+MAYBE = [None, "v=DMARC1; p=reject", "v=DMARC1; p=reject; aspf=s", "v=DMARC1; p=none; psd=y", "v=DMARC1; p=none; psd=n"]
+
+
+@given(
+    st.lists(st.sampled_from(MAYBE), min_size=4, max_size=4),
+    st.sets(st.sampled_from(WALKED)),
+    st.sampled_from(WALKED[:3]),
+    st.sampled_from(WALKED[:3]),
+    st.booleans(),
+)
+def test_a_temporary_failure_never_changes_a_verdict(
+    records: list[str | None], failing: set[str], author: str, sender: str, spf_fails: bool
+) -> None:
+    """Whatever does not answer now: the status is the one with all answers, or temperror."""
+    policies = {f"_dmarc.{name}": [text] if text else [] for name, text in zip(WALKED, records, strict=True)}
+    whole: Zone = {name: {"TXT": texts} for name, texts in policies.items()}
+    whole[sender] = {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]}
+    broken = whole | {f"_dmarc.{name}": {"TXT": DnsStatus.TEMPERROR} for name in failing}
+    if spf_fails:
+        broken[sender] = {"TXT": DnsStatus.TEMPERROR}
+    before, after = (
+        asyncio.run(check_message(DictResolver(zone), PLAIN, author, client_ip="192.0.2.1", mail_from=f"x@{sender}"))
+        for zone in (whole, broken)
+    )
+    assert after.status in (before.status, "temperror")
+    assert after.disposition in (before.disposition, "none")
+
+
 def prove(raw: bytes, *ids: str, zone: Zone = ZONE) -> SenderProof:
     return asyncio.run(prove_sender(DictResolver(zone), raw, "ann@a.example", ids))
 

@@ -81,6 +81,14 @@ FINDINGS = [
         },
         ["dmarc-ok", "dmarc-reports-refused"],
     ),
+    ({"example.com": " v=DMARC1; p=reject"}, ["dmarc-broken"]),
+    ({"example.com": "p=reject; v=DMARC1"}, ["dmarc-broken"]),
+    ({"example.com": "v=DMARC2; p=reject"}, ["dmarc-broken"]),
+    ({"example.com": "v=DMARC1p=none"}, ["dmarc-broken"]),
+    ({"example.com": "v = DMARC1 ; P = Reject ; rua = mailto:a@example.com ;;"}, ["dmarc-ok"]),
+    ({"example.com": "v=DMARC1; p=reject; adkim=strict; rua=mailto:a@example.com"}, ["dmarc-ok", "dmarc-tag-invalid"]),
+    ({"example.com": "v=DMARC1; p=none; fo=1:d:s; psd=U; rua=mailto:a@example.com"}, ["dmarc-ok"]),
+    ({"example.com": "v=spf1 -all"}, ["dmarc-missing"]),
     ({}, ["dmarc-missing"]),
     ({"example.com": DnsStatus.TEMPERROR}, ["dmarc-temperror"]),
     ({"com": DnsStatus.TEMPERROR}, ["dmarc-temperror"]),
@@ -92,6 +100,16 @@ FINDINGS = [
 def test_findings(zone: dict[str, str | tuple[str, ...] | DnsStatus], slugs: list[str]) -> None:
     found = asyncio.run(assess_dmarc(DictResolver(zone_of(zone)), "example.com"))
     assert [one.slug for one in found] == slugs
+
+
+def test_two_records_below_an_organisation_with_a_policy_only_warn() -> None:
+    twice = ("v=DMARC1; p=none", "v=DMARC1; p=reject")
+    below = zone_of({"news.example.com": twice, "example.com": "v=DMARC1; p=reject; rua=mailto:a@example.com"})
+    found = asyncio.run(assess_dmarc(DictResolver(below), "news.example.com"))
+    assert [(one.slug, one.severity) for one in found] == [("dmarc-two-records", "warning"), ("dmarc-ok", "ok")]
+    above = zone_of({"example.com": twice})
+    (only,) = asyncio.run(assess_dmarc(DictResolver(above), "news.example.com"))
+    assert only.severity == "error" and only.publish.startswith("_dmarc.example.com. TXT ")
 
 
 def test_reports_to_another_domain_need_its_consent() -> None:

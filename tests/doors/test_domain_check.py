@@ -146,6 +146,20 @@ def test_what_is_no_domain_is_blocked_without_a_question(name: str) -> None:
     assert ([one.slug for one in found.findings], resolver.asked) == (["domain-invalid"], [])
 
 
+def test_a_hostile_zone_does_not_make_us_ask_without_end() -> None:
+    hosts = {f"h{n}.a.example": {"A": ["203.0.113.1"]} for n in range(10)}
+    zone: dict[str, dict[str, list[str] | DnsStatus]] = {
+        "a.example": {"TXT": ["v=spf1 include:a.example mx mx mx mx ptr mx mx mx mx mx -all"],
+                      "MX": [f"{n} h{n}.a.example" for n in range(60)]},
+        "_dmarc.a.example": {"TXT": ["v=DMARC1; p=none; rua=" + ",".join(f"mailto:x@r{n}.example" for n in range(99))]},
+        "25.2.0.192.in-addr.arpa": {"PTR": [f"h{n}.a.example" for n in range(99)]},
+        **{name: dict(kinds) for name, kinds in hosts.items()},
+    }  # fmt: skip
+    resolver = DictResolver(zone)
+    asyncio.run(check_domain(resolver, "a.example", relays=(RELAY,)))
+    assert len(resolver.asked) <= 400
+
+
 BASE = {
     name: {k: tuple(v) for k, v in kinds.items()} for name, kinds in good(selector1=None).items() if "relay" not in name
 }
