@@ -1,64 +1,58 @@
-"""How good is the model on families of texts that it never saw? Figures, and the card that is published."""
+"""How good is the model on texts whose authors it never saw? The figures; `card` publishes them."""
 
-import json
 import math
-from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from classifier.abstain import decide
-from classifier.embeddings import embed
+from classifier.abstain import Thresholds, decide
+from classifier.embeddings import embed_many
 from classifier.features import extract
-from classifier.labels import Example, count_labels
+from classifier.labels import Example
 from classifier.model import LinearModel, join, softmax
 from classifier.train import HeldOut, label_scores
 from store.vocabulary import Label
 
 WORDS = "words"
-HUMAN = (Label.INTERESTED, Label.NOT_INTERESTED, Label.UNSUBSCRIBE, Label.OTHER)
 FILED_AWAY = (Label.NOT_INTERESTED, Label.OUT_OF_OFFICE, Label.BOUNCE)
 WANTED = (Label.INTERESTED, Label.OTHER)
-INTRODUCTION = """\
-# The reply classifier
-
-Words: a linear model over words and character n-grams. Sense: small networks over multilingual sentence embeddings,
-where the extra `embeddings` is installed; their log probabilities are averaged. Trained by `postroom train`.
-
-*Mirror* is a set of mostly hard texts by another author, never trained on and never used for a choice: read it first.
-*Families* are training texts whose family (idea or wording pattern) the scoring model had not seen (five folds),
-written by the same authors as the rest: expect lower figures on other people's mail.
-
-"""
-LIMITS = (
-    "Limits: languages with few texts are weak; irony and mixed languages are the hardest; it abstains rather than "
-    "file a human's message away."
-)
 
 
 class Judged:
-    """What the bars make of held-out probabilities."""
+    """What a temperature and bars make of raw scores."""
 
-    def __init__(self, held: HeldOut, model: LinearModel, *, sense: bool = False) -> None:
-        judge = model.sense if sense and model.sense is not None else model
+    def __init__(self, held: HeldOut, temperature: float, bars: Thresholds) -> None:
         self.labels = held.labels
-        self.chances = softmax(held.scores / judge.temperature)
+        self.examples = held.examples
+        self.chances = softmax(held.scores / temperature)
         labels = [Label(name) for name in held.labels]
         rows = [dict(zip(labels, row, strict=True)) for row in self.chances.tolist()]
-        self.decisions = [decide(row, judge.thresholds) for row in rows]
+        self.decisions = [decide(row, bars) for row in rows]
+        self.said = [decision.label for decision in self.decisions]
         self.truth = [example.label for example in held.examples]
         self.languages = [example.language for example in held.examples]
-        self.confidence = [row[decision.label] for row, decision in zip(rows, self.decisions, strict=True)]
         self.best = [decision.best for decision in self.decisions]
+        self.best_of_all = [labels[column] for column in self.chances.argmax(axis=1)]
+
+
+def judge_scores(held: HeldOut, temperature: float, bars: Thresholds | None = None) -> Judged:
+    """Judge held-out scores with these bars, else with the usual ones."""
+    return Judged(held, temperature, bars or Thresholds())
+
+
+def judge_held(held: HeldOut, model: LinearModel, *, sense: bool) -> Judged:
+    """Judge held-out scores with the temperature and bars of a model."""
+    judge = model.sense if sense and model.sense is not None else model
+    return judge_scores(held, judge.temperature, judge.thresholds)
 
 
 def macro_f1(truth: list[Label], said: list[Label]) -> float:
     """Return the mean over labels of the harmonic mean of precision and recall."""
-    return float(np.mean([_scores(truth, said, label)[2] for label in Label if label in truth]))
+    return float(np.mean([scores_of(truth, said, label)[2] for label in Label if label in truth]))
 
 
-def _scores(truth: list[Label], said: list[Label], label: Label) -> tuple[float, float, float]:
+def scores_of(truth: list[Label], said: list[Label], label: Label) -> tuple[float, float, float]:
+    """Return precision, recall and F1 of a label."""
     hits = sum(one == other == label for one, other in zip(truth, said, strict=True))
     precision = hits / max(said.count(label), 1)
     recall = hits / max(truth.count(label), 1)
@@ -79,14 +73,14 @@ def judge_apart(model: LinearModel, examples: list[Example], *, sense: bool) -> 
     """Judge texts that took no part in training at all, by words alone or by words and sense."""
     scores = label_scores(model, [extract(example.text) for example in examples])
     if sense and model.sense is not None:
-        points = np.array([embed(example.text) for example in examples])
+        points = embed_many([example.text for example in examples])
         scores = join(scores, model.sense.log_probabilities(points))
-    return Judged(HeldOut(examples, scores, model.heads["label"][0]), model, sense=sense)
+    return judge_held(HeldOut(examples, scores, model.heads["label"][0]), model, sense=sense)
 
 
 def figures(judged: Judged) -> dict[str, float]:
     """Return the headline figures."""
-    said = [decision.label for decision in judged.decisions]
+    said = judged.said
     decided = [row for row, decision in enumerate(judged.decisions) if not decision.abstained]
     stops = [row for row, label in enumerate(judged.truth) if label == Label.UNSUBSCRIBE]
     others = [row for row, label in enumerate(judged.truth) if label != Label.UNSUBSCRIBE]
@@ -109,24 +103,65 @@ def figures(judged: Judged) -> dict[str, float]:
     }
 
 
-def calibration_error(judged: Judged, bins: int = 10) -> float:
-    """Return the expected calibration error of the most probable label over equal-width bins."""
+def reliability(judged: Judged, bins: int = 10) -> list[tuple[float, float, int]]:
+    """Return (mean probability, share right, texts) of the most probable label over equal-width bins."""
     top = judged.chances.max(axis=1)
-    right = np.array([judged.labels[i] for i in judged.chances.argmax(axis=1)]) == np.array(
-        [str(one) for one in judged.truth]
-    )
-    error = 0.0
+    right = np.array([one == other for one, other in zip(judged.best_of_all, judged.truth, strict=True)])
+    found = []
     for low in np.linspace(0, 1, bins, endpoint=False):
         inside = (top > low) & (top <= low + 1 / bins)
         if inside.any():
-            error += float(inside.mean() * abs(top[inside].mean() - right[inside].mean()))
-    return error
+            found.append((float(top[inside].mean()), float(right[inside].mean()), int(inside.sum())))
+    return found
+
+
+def calibration_error(judged: Judged) -> float:
+    """Return the expected calibration error of the most probable label."""
+    return sum(count * abs(said - right) for said, right, count in reliability(judged)) / len(judged.truth)
+
+
+def risk_coverage(confidence: Sequence[float], right: Sequence[bool]) -> list[tuple[float, float]]:
+    """Return (share decided, share wrong among them), the surest first."""
+    order = np.argsort(-np.asarray(confidence), kind="stable")
+    wrong = np.cumsum(~np.asarray(right)[order])
+    count = np.arange(1, len(order) + 1)
+    return list(zip((count / len(order)).tolist(), (wrong / count).tolist(), strict=True))
+
+
+def coverage_at(curve: Sequence[tuple[float, float]], most_errors: float) -> float:
+    """Return the largest share that can be decided with at most this share of errors."""
+    return max((coverage for coverage, error in curve if error <= most_errors), default=0.0)
+
+
+def resampled(
+    truth: Sequence[Label], said: Sequence[Label], rounds: int = 300
+) -> dict[str, tuple[float, float, float]]:
+    """Return (value, low, high) of macro precision, recall and F1; 95 % bootstrap intervals over texts, fixed seed."""
+    labels = [label for label in Label if label in truth]
+    rows = np.array([labels.index(one) for one in truth])
+    columns = np.array([labels.index(one) if one in labels else len(labels) for one in said])
+    chance = np.random.default_rng(7)
+    picks = [np.arange(len(rows)), *(chance.integers(0, len(rows), len(rows)) for _ in range(rounds))]
+    found = np.array([_macro(rows[pick], columns[pick], len(labels)) for pick in picks])
+    low, high = np.percentile(found[1:], [2.5, 97.5], axis=0)
+    names = ("precision", "recall", "F1")
+    return {name: (float(found[0, n]), float(low[n]), float(high[n])) for n, name in enumerate(names)}
+
+
+def _macro(rows: np.ndarray, columns: np.ndarray, count: int) -> tuple[float, float, float]:
+    table = np.bincount(rows * (count + 1) + columns, minlength=count * (count + 1)).reshape(count, count + 1)
+    hits = np.diag(table)
+    precision = hits / np.maximum(table[:, :count].sum(axis=0), 1)
+    recall = hits / np.maximum(table.sum(axis=1), 1)
+    score = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+    there = table.sum(axis=1) > 0
+    return float(precision[there].mean()), float(recall[there].mean()), float(score[there].mean())
 
 
 def judge_all(model: LinearModel, held: Mapping[str, HeldOut], mirror: list[Example]) -> dict[str, Judged]:
     """Return every judgement that the card shows, the mirror first."""
     found = {f"mirror, {name}": judge_apart(model, mirror, sense=name != WORDS) for name in held}
-    return found | {f"families, {name}": Judged(one, model, sense=name != WORDS) for name, one in held.items()}
+    return found | {f"authors, {name}": judge_held(one, model, sense=name != WORDS) for name, one in held.items()}
 
 
 def headline(everything: Mapping[str, Judged]) -> list[str]:
@@ -137,51 +172,3 @@ def headline(everything: Mapping[str, Judged]) -> list[str]:
     for name in names:
         lines.append(f"| {name} | " + " | ".join(f"{one[name]:.4g}" for one in columns.values()) + " |")
     return lines
-
-
-def write_card(folder: Path, model: LinearModel, held: Mapping[str, HeldOut], mirror: list[Example]) -> str:
-    """Write `CARD.md` beside the weights; returns its headline."""
-    everything = judge_all(model, held, mirror)
-    judged = list(everything.values())[-1]
-    said = [decision.label for decision in judged.decisions]
-    top = headline(everything)
-    lines = [*INTRODUCTION.splitlines(), *top]
-    for title, one in everything.items():
-        lines += [
-            "",
-            f"## Per language: {title}",
-            "",
-            "| language | texts | macro F1 before abstaining |",
-            "|---|---|---|",
-        ]
-        for language in sorted(set(one.languages)):
-            rows = [row for row, spoken in enumerate(one.languages) if spoken == language]
-            score = macro_f1([one.truth[row] for row in rows], [one.best[row] for row in rows])
-            lines.append(f"| {language} | {len(rows)} | {score:.3f} |")
-    lines += [
-        "",
-        f"## Per label (after abstaining): {list(everything)[-1]}",
-        "",
-        "| label | texts | precision | recall (95 % interval) |",
-        "|---|---|---|---|",
-    ]
-    for label in Label:
-        precision, recall, _ = _scores(judged.truth, said, label)
-        of = judged.truth.count(label)
-        low, high = interval(round(recall * of), of)
-        lines.append(f"| {label} | {of} | {precision:.3f} | {recall:.3f} ({low:.3f}-{high:.3f}) |")
-    lines += ["", "## Confusions (rows: truth, columns: decision)", "", "| | " + " | ".join(Label) + " |",
-              "|---|" + "---|" * len(Label)]  # fmt: skip
-    pairs = Counter(zip(judged.truth, said, strict=True))
-    lines += [f"| {truth} | " + " | ".join(str(pairs[truth, label]) for label in Label) + " |" for truth in Label]
-    lines += ["", "## Trained on", "", "| language | " + " | ".join(Label) + " |", "|---|" + "---|" * len(Label)]
-    for language, counts in sorted(count_labels(held[WORDS].examples).items()):
-        lines.append(f"| {language} | " + " | ".join(str(counts[label]) for label in Label) + " |")
-    for name, judge in ((WORDS, model), ("words and sense", model.sense)):
-        if judge is not None:
-            bars = ", ".join(f"{bar} {value}" for bar, value in judge.thresholds.as_dict().items())
-            lines += ["", f"Bars of {name}, chosen on held-out families: {bars}. Temperature {judge.temperature}."]
-    digest = json.loads((folder / "model.json").read_text(encoding="utf-8"))["arrays_sha256"]
-    lines += ["", LIMITS, "", f"Model: {digest}"]
-    (folder / "CARD.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return "\n".join(top) + "\n"

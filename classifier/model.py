@@ -115,6 +115,10 @@ class LinearModel:
             probabilities=probabilities,
         )
 
+    def tags(self, text: str) -> frozenset[Tag]:
+        """Return the tags of a text, by its words."""
+        return self._tags(*self._vector(text))
+
     def _vector(self, text: str) -> tuple[np.ndarray, np.ndarray]:
         pairs = list(weighted(extract(text), self.index, self._idf))
         return np.array([column for column, _ in pairs], dtype=np.intp), np.array([value for _, value in pairs])

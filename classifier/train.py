@@ -4,10 +4,12 @@ Choices are made on held-out groups: folds leave whole authors and families out.
 scikit-learn is imported here and nowhere on the way of a reply.
 """
 
+import hashlib
+import json
 import math
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +35,7 @@ MISSED_WISHES, FALSE_HOLDS = 0.005, 0.08  # shares the hold bar may leave
 LEAST_TAG_TEXTS = 12  # a tag seen less often is left to the evidence rules
 
 UNITS, NETWORKS, ROUNDS, BATCH, RATE, DECAY = 256, 2, 40, 256, 2e-3, 1.0  # of the networks over embeddings
+HELD_CACHE = Path("out/held_out.npz")  # what folds said when the last model was trained
 CACHE = Path("out/embeddings.npz")  # embeddings of corpus texts, 25 ms each without it
 
 Blocks = dict[str, dict[str, float]]
@@ -57,11 +60,11 @@ def train(corpus: Sequence[Example], folder: Path = SHIPPED) -> tuple[LinearMode
     blocks = [extract(example.text) for example in corpus]
     points = embeddings.embed_all([one.text for one in corpus], CACHE) if embeddings.available() else None
     held = cross_validate(corpus, blocks, points)
-    temperature = _temperature(held["words"])
+    temperature = fit_temperature(held["words"])
     model = fit(corpus, blocks, temperature, _thresholds(held["words"], temperature))
     if points is not None:
         joint = held["words and sense"]
-        temperature = _temperature(joint)
+        temperature = fit_temperature(joint)
         model.sense = fit_sense(points, corpus, temperature, _thresholds(joint, temperature))
     about = {
         "texts": len(corpus),
@@ -70,8 +73,42 @@ def train(corpus: Sequence[Example], folder: Path = SHIPPED) -> tuple[LinearMode
         "corpus_sha256": corpus_hash(corpus),
         "seed": SEED,
     }
-    save_model(model, folder, about)
+    digest = save_model(model, folder, about)
+    _keep(held, digest)
     return model, held
+
+
+def held_out(corpus: Sequence[Example], folder: Path = SHIPPED) -> dict[str, HeldOut]:
+    """Return what folds said when the model in `folder` was trained, from the cache or once more."""
+    digest = json.loads((folder / "model.json").read_text(encoding="utf-8"))["arrays_sha256"]
+    if HELD_CACHE.exists():
+        with np.load(HELD_CACHE, allow_pickle=False) as stored:
+            if str(stored["model"]) == digest and str(stored["corpus"]) == corpus_order(corpus):
+                labels = tuple(stored["labels"].tolist())
+                names = [name for name in stored.files if name.startswith("words")]
+                return {name: HeldOut(list(corpus), stored[name], labels) for name in names}
+    points = embeddings.embed_all([one.text for one in corpus], CACHE) if embeddings.available() else None
+    held = cross_validate(corpus, [extract(one.text) for one in corpus], points)
+    _keep(held, digest)
+    return held
+
+
+def corpus_order(corpus: Sequence[Example]) -> str:
+    """Return the SHA-256 of corpus and order, which cached rows depend on."""
+    return hashlib.sha256("\0".join([corpus_hash(corpus), *(one.text for one in corpus)]).encode()).hexdigest()
+
+
+def _keep(held: Mapping[str, HeldOut], digest: str) -> None:
+    first = held["words"]
+    HELD_CACHE.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(
+        HELD_CACHE,
+        allow_pickle=False,
+        model=np.array(digest),
+        corpus=np.array(corpus_order(first.examples)),
+        labels=np.array(first.labels),
+        **{name: one.scores for name, one in held.items()},
+    )
 
 
 def fit(
@@ -81,7 +118,7 @@ def fit(
     terms, idf = _vocabulary(blocks)
     index = {term: column for column, term in enumerate(terms)}
     matrix = _matrix(blocks, index, idf)
-    balance = _weights([example.label for example in corpus])
+    balance = label_weights([example.label for example in corpus])
     heads = {
         "label": _head(matrix, [example.label for example in corpus], STRENGTH, balance),
         "tags": _tag_head(matrix, corpus),
@@ -131,7 +168,7 @@ def fit_label(corpus: Sequence[Example], blocks: Sequence[Blocks]) -> LinearMode
     terms, idf = _vocabulary(blocks)
     matrix = _matrix(blocks, {term: column for column, term in enumerate(terms)}, idf)
     labels = [example.label for example in corpus]
-    heads = {"label": _head(matrix, labels, STRENGTH, _weights(labels))}
+    heads = {"label": _head(matrix, labels, STRENGTH, label_weights(labels))}
     return LinearModel(terms, idf, heads, 1.0, Thresholds())
 
 
@@ -140,6 +177,13 @@ def label_scores(model: LinearModel, blocks: Sequence[Blocks]) -> np.ndarray:
     _, coefficients, intercept = model.heads["label"]
     matrix = _matrix(blocks, model.index, model.idf)
     return np.asarray(matrix @ coefficients + intercept)
+
+
+def feature_matrix(inside: Sequence[Blocks], outside: Sequence[Blocks]) -> tuple[csr_matrix, csr_matrix]:
+    """Return the features of training texts and of others, over the terms of the training texts."""
+    terms, idf = _vocabulary(inside)
+    index = {term: column for column, term in enumerate(terms)}
+    return _matrix(inside, index, idf), _matrix(outside, index, idf)
 
 
 def _vocabulary(blocks: Sequence[Blocks]) -> tuple[list[str], np.ndarray]:
@@ -184,12 +228,14 @@ def _tag_head(matrix: csr_matrix, corpus: Sequence[Example]) -> tuple[tuple[str,
     return names, np.hstack(columns), np.array(intercepts)
 
 
-def _weights(labels: Sequence[str]) -> np.ndarray:
+def label_weights(labels: Sequence[str]) -> np.ndarray:
+    """Return a weight a text: rare labels count more, by the square root."""
     counts = Counter(labels)
     return np.array([math.sqrt(len(labels) / (len(counts) * counts[label])) for label in labels])
 
 
-def _temperature(held: HeldOut) -> float:
+def fit_temperature(held: HeldOut) -> float:
+    """Return the temperature under which the held-out truth is most probable."""
     truth = np.array([held.labels.index(example.label) for example in held.examples])
 
     def loss(log_temperature: float) -> float:

@@ -21,6 +21,7 @@ COMMANDS = (
     "check",
     "classify",
     "data",
+    "model",
     "endpoint",
     "notices",
     "ownership",

@@ -1,10 +1,9 @@
-"""Commands that run: run, demo, train, evaluate, unit."""
+"""Commands that run: run, demo, unit."""
 
 import asyncio
 import logging
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -115,21 +114,6 @@ def demo(
     problems = asyncio.run(play(seed, keep))
     if problems:
         raise typer.Exit(1)
-
-
-@app.command()
-def train(
-    into: Annotated[Path | None, typer.Option(help="folder of the model; default: the shipped one")] = None,
-) -> None:
-    """Train the classifier from the corpus in this repository, the same every time."""
-    from classifier.evaluate import write_card
-    from classifier.labels import CORPUS, MIRROR, read_corpus
-    from classifier.model import SHIPPED
-    from classifier.train import train as train_model
-
-    folder = into or SHIPPED
-    model, held = train_model(read_corpus(CORPUS), folder)
-    sys.stdout.write(write_card(folder, model, held, read_corpus(MIRROR)))
 
 
 @app.command()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from classifier import embeddings
-from classifier.evaluate import judge_apart, macro_f1
+from classifier.card import CARD
+from classifier.evaluate import figures, judge_apart, macro_f1
 from classifier.labels import CORPUS, MIRROR, read_corpus
 from classifier.model import SHIPPED, load_model
 from store.errors import PermanentError
@@ -17,9 +18,23 @@ MODEL = load_model()
 
 def test_the_card_describes_the_shipped_model() -> None:
     described = json.loads((SHIPPED / "model.json").read_text(encoding="utf-8"))
-    card = (SHIPPED / "CARD.md").read_text(encoding="utf-8")
+    card = CARD.read_text(encoding="utf-8")
     assert f"Model: {described['arrays_sha256']}" in card
     assert f"Corpus: {described['about']['corpus_sha256']}" in card
+
+
+@pytest.mark.parametrize("column", ["mirror, words", "mirror, words and sense"])
+def test_the_figures_on_the_card_are_those_of_the_mirror_today(column: str) -> None:
+    sense = column != "mirror, words"
+    if sense and not embeddings.available():
+        pytest.skip("the extra `embeddings` is not installed")
+    rows = [line.strip("| ").split(" | ") for line in CARD.read_text(encoding="utf-8").splitlines()]
+    head = next(row for row in rows if row[0] == "figure")
+    published = {
+        row[0]: float(row[head.index(column)]) for row in rows[rows.index(head) + 2 :] if len(row) == len(head)
+    }
+    for name, value in figures(judge_apart(MODEL, read_corpus(MIRROR), sense=sense)).items():
+        assert published[name] == pytest.approx(value, abs=0.002), name
 
 
 def test_no_text_of_the_mirror_is_in_the_corpus() -> None:
