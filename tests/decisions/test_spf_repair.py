@@ -13,7 +13,7 @@ from deliverability.spf_record import parse_record, select_records
 from deliverability.spf_repair import merge_spf, repair_spf
 
 MEANT = [
-    ("colon left out", "v=spf1 include spf.example.com ip4 192.0.2.1 -all", "v=spf1 include:spf.example.com ip4:192.0.2.1 -all"),
+    ("v=spf1 include spf.example.com ip4 192.0.2.1 -all", "v=spf1 include:spf.example.com ip4:192.0.2.1 -all"),
     ("v=spf1; include:_spf.a.example ~all", "v=spf1 include:_spf.a.example ~all"),
     ("“v=spf1 include:a.example.com –all”", "v=spf1 include:a.example.com -all"),
     ("“v=spf1 mx ~all”".encode().decode("latin-1"), "v=spf1 mx ~all"),
