@@ -7,6 +7,8 @@ honours at planning and at the claim.
 
 Reports on our domains come by mail: `reports` reads them (`report_file` unpacks, `report_dmarc`, `report_failure` and
 `report_tls` read each kind) into counts per source and day, which `inbox.domain_reports` stores.
+`live_probe` reads the delivered copy of a letter between our own mailboxes (`postroom.probing` sends it), and
+`sender_proof` answers the inbox whether a message really comes from its From.
 
 Invariants:
 - a temporary failure is its own finding and never read as "missing": it keeps the last verdict, and by itself blocks

@@ -35,4 +35,5 @@ class Demand(StrEnum):
     TLS_RPT = "Optional: TLS reports (RFC 8460)"
     BIMI = "Optional: a logo beside the mail, needs p=quarantine or p=reject (BIMI)"
     DNSSEC = "Optional: signed zones (RFC 9364)"
+    ONE_CLICK = f"One-click unsubscribe, both headers signed (RFC 8058): {GOOGLE}; {YAHOO}"
     BLOCKLIST = f"Addresses and domains of good repute: {ALL}"

@@ -24,6 +24,10 @@ class DeliverabilitySettings(Settings):
     report_mailboxes: tuple[MailAddress, ...] = Field(
         (), description="mailboxes, or aliases of them, where DMARC and TLS reports arrive; empty: none are counted"
     )
+    probe_every: Duration | None = Field(
+        None,
+        description="how often each mailbox mails another of ours to see how it arrives; none: by `check --live`",
+    )
     tls: bool = Field(True, description="call MX, submission and MTA-STS hosts at each check; port 25 may be closed")
     blocklists: tuple[str, ...] = Field(
         (), description="DNS blocklists of addresses, asked about the relays; empty: off"

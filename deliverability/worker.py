@@ -8,7 +8,7 @@ from deliverability.mail_hosts import MailHost, MailHosts
 from deliverability.resolver import Resolver
 from deliverability.settings import DeliverabilitySettings
 from deliverability.verdict import DomainCheck, check_domain, describe
-from store import domains
+from store import domains, probes
 from store.database import Store
 from store.records import PassReport
 from store.vocabulary import VerdictLevel
@@ -64,12 +64,12 @@ class DomainWorker:
         return checked_at + span
 
     async def _check(self, name: str, now: datetime) -> DomainCheck:
-        settings = self._settings
+        settings, delivered = self._settings, await self._store.read(probes.selectors)
         return await check_domain(
             self._resolver,
             name,
             relays=settings.relays,
-            selectors=settings.selectors or self._signing.get(name, ()),
+            selectors=settings.selectors or self._signing.get(name, ()) or delivered.get(name, ()),
             blocklists=settings.blocklists,
             domain_blocklists=settings.domain_blocklists,
             calls=HostCalls(self._hosts, now, self._submission) if self._hosts else None,

@@ -197,11 +197,16 @@ def read_desks(connection: Connection, now: datetime) -> DeskFacts:
 
 
 def _verdict_event(detail: str) -> EventName | None:
-    return EventName.DOMAIN_BLOCKED if '"to":"blocked"' in detail.replace(" ", "") else None
+    """Return what a changed verdict tells; a domain that gets well again tells nothing."""
+    found = json.loads(detail)
+    if found["to"] == "blocked":
+        return EventName.DOMAIN_BLOCKED
+    return EventName.DOMAIN_DRIFT if (found["from"], found["to"]) == ("ready", "degraded") else None
 
 
 _ALERTS: Mapping[str, Callable[[str], EventName | None]] = {
     "mailbox.held": lambda _: EventName.MAILBOX_HELD,
     "sequence.paused": lambda _: EventName.SEQUENCE_PAUSED,
     "domain.verdict": _verdict_event,
+    "probe.drift": lambda _: EventName.DOMAIN_DRIFT,
 }

@@ -33,6 +33,9 @@ def check(
     rules: Annotated[
         bool, typer.Option("--rules", help="the demands of providers and law instead, each met or not; exit 1 when not")
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="mail from each mailbox to another of ours, and how it arrived, instead")
+    ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,6 +44,10 @@ def check(
     Exit status 1 when one is blocked, else 3 when of one nothing is known because the DNS did not answer.
     Without a DOMAIN, or with --config, the configuration names domains, relays, selectors and name server.
     """
+    if live:
+        from postroom.live_check import run_live
+
+        raise typer.Exit(run_live(find_config(config), as_json=as_json))
     from deliverability.host_tls import HostCalls
     from deliverability.mail_hosts import MailHost, RealHosts
     from deliverability.resolver import DnsResolver

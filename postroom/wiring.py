@@ -38,13 +38,15 @@ from postroom.domain_facts import signing_selectors, submission_hosts
 from postroom.endpoint import wish_desk
 from postroom.notice_mail import notifier_of
 from postroom.opened import Opened, filing_policy
+from postroom.probing import ProbeWorker
 from postroom.supervisor import LONGEST_PAUSE, Station
 from store.database import Store
 from store.errors import PermanentError
 from store.vocabulary import EventName
 
 SEND, SENT, POLL, JUDGE = "send", "sent folder", "poll", "judge"
-NOTICE, SLA, DUTIES, CALENDARS, DOMAINS = "notices", "sla", "duties", "calendars", "domains"
+NOTICE, SLA, DUTIES, CALENDARS = "notices", "sla", "duties", "calendars"
+DOMAINS, PROBES = "domains", "probes"
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class House:
     notices: NoticeWorker
     sla: SlaWorker
     duties: DutyWorker
+    probes: ProbeWorker
     calendars: CalendarWorker
     domains: DomainWorker
     parsing: ParsingProcess
@@ -86,6 +89,7 @@ class House:
             Station(NOTICE, self.notices, timedelta(seconds=10)),
             Station(SLA, self.sla, timedelta(seconds=30)),
             Station(DUTIES, self.duties, timedelta(minutes=5)),
+            Station(PROBES, self.probes),
             Station(CALENDARS, self.calendars, timedelta(minutes=5), wakes=(DUTIES,)),
         ]
 
@@ -196,6 +200,7 @@ def build_house(
         notices=NoticeWorker(store, notifier_of(opened, transports, find)),
         sla=SlaWorker(store, config.team, config.ownership),
         duties=DutyWorker(store, config.team, config.ownership, sequence_people(config)),
+        probes=ProbeWorker(store, config, opened.secret, transports, signers, resolver),
         calendars=CalendarWorker(store, config.team, CalendarDoor(opened.folder).read),
         domains=DomainWorker(
             store, resolver, config.sending_domains(), config.deliverability, signing=signing_selectors(config),
@@ -249,6 +254,15 @@ async def pass_all(house: House, now: datetime) -> int:
     done = (await house.domains.run_pass(now)).done
     for poller in house.pollers.values():
         done += (await poller.run_pass(now)).done
-    for worker in (house.calendars, house.judge, house.duties, house.sla, house.sent, house.sender, house.notices):
+    for worker in (
+        house.calendars,
+        house.judge,
+        house.duties,
+        house.sla,
+        house.sent,
+        house.sender,
+        house.probes,
+        house.notices,
+    ):
         done += (await worker.run_pass(now)).done
     return done

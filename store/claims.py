@@ -18,7 +18,7 @@ from store import suppression
 from store.database import shared_now
 from store.errors import StoreOnHold
 from store.send_states import COUNTED
-from store.tables import Contact, Domain, Enrollment, Instance, Lease, Mailbox, Send, core
+from store.tables import Contact, Domain, Enrollment, Instance, Lease, Mailbox, Probe, Send, core
 from store.tables import Sequence as SequenceTable
 from store.vocabulary import EnrollmentState, MailboxState, SendState, VerdictLevel
 
@@ -86,6 +86,10 @@ _OPENED = select(func.count()).where(
     _SEND.c.step == 0,
     or_(*(_SEND.c.state == state for state in COUNTED)),
 )
+_PROBE = core(Probe)
+_PROBES = select(_PROBE.c.mailbox, _PROBE.c.sending_domain, _PROBE.c.recipient_domain, _PROBE.c.claimed_at).where(
+    _PROBE.c.claimed_at > bindparam("since")
+)
 _CLAIM = (
     update(_SEND)
     .where(_SEND.c.id == bindparam("send"), _SEND.c.state == SendState.PLANNED)
@@ -135,9 +139,9 @@ def claim(
         )
     hashes = suppression.covering_hashes(secret, row.recipient, row.account_id)
     suppression.lock_hashes(connection, hashes, exclusive=False)
-    _lock_counts(connection, row, limits)
+    lock_counts(connection, row, limits)
     mine = row.epoch == epoch and row.lease_expires_at is not None and row.lease_expires_at > shared
-    slug = _forbidding_state(row, mine, now, sha256) or next(_forbidding_limits(connection, row, limits, now), "")
+    slug = _forbidding_state(row, mine, now, sha256) or next(forbidding_limits(connection, row, limits, now), "")
     if not slug and (entry := suppression.find_covering(connection, hashes, now)):
         slug = f"suppressed-{entry.reason}"
     if not slug and forbid is not None:
@@ -153,7 +157,7 @@ def claim(
     return ""
 
 
-def _lock_counts(connection: Connection, row: Any, limits: ClaimLimits) -> None:
+def lock_counts(connection: Connection, row: Any, limits: ClaimLimits) -> None:
     """Let no other node count the same limit at the same time (READ COMMITTED would let both see one place left)."""
     if connection.dialect.name != "postgresql":
         return
@@ -187,9 +191,13 @@ def _forbidding_state(row: Any, mine: bool, now: datetime, sha256: str | None) -
     return next((slug for holds, slug in checks if not holds), "")
 
 
-def _forbidding_limits(connection: Connection, row: Any, limits: ClaimLimits, now: datetime) -> Iterator[str]:
+def forbidding_limits(connection: Connection, row: Any, limits: ClaimLimits, now: datetime) -> Iterator[str]:
+    """Yield the limits that are reached, letters and probes counted together."""
     since = now - DAY
+    probes = connection.execute(_PROBES, {"since": since}).all()
     number, last = connection.execute(_BY_MAILBOX, {"key": row.mailbox, "since": since}).one()
+    own = [probe.claimed_at for probe in probes if probe.mailbox == row.mailbox]
+    number, last = number + len(own), max((at for at in (last, *own) if at is not None), default=None)
     if number >= limits.mailbox:
         yield "daily-limit"
     if limits.gap and last is not None and last > now - limits.gap:
@@ -202,7 +210,7 @@ def _forbidding_limits(connection: Connection, row: Any, limits: ClaimLimits, no
     for cap, query, key, slug in shared:
         if cap is not None and key is not None:
             number, _ = connection.execute(query, {"key": key, "since": since}).one()
-            if number >= cap:
+            if number + sum(key in (probe.sending_domain, probe.recipient_domain) for probe in probes) >= cap:
                 yield slug
     if limits.pilot is not None and row.step == 0:
         opened = {"key": row.sequence, "since": row.activated_at or now}

@@ -1,22 +1,22 @@
 """How does each mailbox fare: who holds it, is it held, what has it sent?"""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, String, bindparam, cast, func, insert, literal_column, or_, select, update
+from sqlalchemy import Connection, String, bindparam, cast, func, insert, literal_column, or_, select, union_all, update
 
 from store import audit, records
 from store.claims import DAY
 from store.database import shared_now
 from store.errors import LeaseLost
 from store.send_states import COUNTED
-from store.tables import Enrollment, Lease, Mailbox, Message, OauthToken, Send, core
+from store.tables import Enrollment, Lease, Mailbox, Message, OauthToken, Probe, Send, core
 from store.vocabulary import BounceKind, Label, MailboxState, SendState, Tag
 
 _LEASE, _MAILBOX, _SEND, _MESSAGE = core(Lease), core(Mailbox), core(Send), core(Message)
-_TOKEN, _ENROLLMENT = core(OauthToken), core(Enrollment)
+_TOKEN, _ENROLLMENT, _PROBE = core(OauthToken), core(Enrollment), core(Probe)
 RAMP_DAYS = 60  # how far back the ramp looks
 HEALTH_WINDOW = timedelta(days=14)
 FREES = 50  # how many of the next freed slots a load names
@@ -166,16 +166,19 @@ def loads(connection: Connection, mailboxes: Sequence[str], now: datetime) -> di
 
 
 def cap_counts(connection: Connection, now: datetime) -> records.CapCounts:
-    """Return the sends of the rolling 24 h by recipient domain, account and sending domain."""
+    """Return the sends of the rolling 24 h by recipient domain, account and sending domain; probes count too."""
 
-    def counted(column: Any) -> dict[Any, int]:
+    def counted(column: Any, probed: Any = None) -> dict[Any, int]:
         query = select(column, func.count()).where(*_counted_since(now - DAY), column.is_not(None)).group_by(column)
-        return {row[0]: row[1] for row in connection.execute(query)}
+        found = Counter({row[0]: row[1] for row in connection.execute(query)})
+        if probed is not None:
+            found.update(connection.execute(select(probed).where(_PROBE.c.claimed_at > now - DAY)).scalars())
+        return dict(found)
 
     return records.CapCounts(
-        by_recipient_domain=counted(_SEND.c.recipient_domain),
+        by_recipient_domain=counted(_SEND.c.recipient_domain, _PROBE.c.recipient_domain),
         by_account=counted(_SEND.c.account_id),
-        by_sending_domain=counted(_SEND.c.sending_domain),
+        by_sending_domain=counted(_SEND.c.sending_domain, _PROBE.c.sending_domain),
     )
 
 
@@ -184,9 +187,10 @@ def _counted_since(since: datetime) -> tuple[Any, Any]:
 
 
 def _recent(connection: Connection, now: datetime) -> defaultdict[str, list[datetime]]:
-    query = select(_SEND.c.mailbox, _SEND.c.claimed_at).where(*_counted_since(now - DAY)).order_by(_SEND.c.claimed_at)
+    letters = select(_SEND.c.mailbox, _SEND.c.claimed_at).where(*_counted_since(now - DAY))
+    probes = select(_PROBE.c.mailbox, _PROBE.c.claimed_at).where(_PROBE.c.claimed_at > now - DAY)
     found: defaultdict[str, list[datetime]] = defaultdict(list)
-    for mailbox, at in connection.execute(query):
+    for mailbox, at in connection.execute(union_all(letters, probes).order_by("claimed_at")):
         found[mailbox].append(at)
     return found
 

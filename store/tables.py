@@ -69,6 +69,25 @@ class Domain(House, table=True):
     decided_at: datetime | None = instant()
 
 
+class Probe(House, table=True):
+    """A letter from one of our mailboxes to another, and how it arrived."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    mailbox: str = Field(index=True)
+    recipient: str
+    sending_domain: str
+    recipient_domain: str
+    message_id: str = Field(unique=True)
+    state: v.ProbeState = closed(v.ProbeState)
+    claimed_at: datetime = instant(null=False, index=True)
+    answer: str = ""
+    folder: str = ""
+    seconds: float | None = None
+    arrived_at: datetime | None = instant()
+    facts: dict[str, str] = json(mapping=True)
+    faults: list[str] = json()
+
+
 class Account(House, table=True):
     """A contact's company."""
 

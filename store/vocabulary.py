@@ -96,6 +96,15 @@ class VerdictLevel(StrEnum):
     UNKNOWN = "unknown"  #: never checked, or only temporary DNS failures so far: nothing
 
 
+class ProbeState(StrEnum):
+    """What became of a letter from one of our mailboxes to another."""
+
+    CLAIMED = "claimed"  #: handed over or about to be; its copy has not been seen
+    DELIVERED = "delivered"  #: its copy was read
+    REFUSED = "refused"  #: the server refused it after the claim
+    LOST = "lost"  #: no copy within the hour
+
+
 class Severity(StrEnum):
     """How bad a finding of a domain check is."""
 
@@ -181,6 +190,7 @@ class EventName(StrEnum):
     SUPPRESSION_ADDED = "suppression.added"  #: somebody will never be mailed again
     MAILBOX_HELD = "mailbox.held"  #: a mailbox stopped
     DOMAIN_BLOCKED = "domain.blocked"  #: a domain may not send
+    DOMAIN_DRIFT = "domain.drift"  #: a domain is degraded, or its mail arrives worse than before
     DOMAIN_UNKNOWN_SOURCE = "domain.unknown_source"  #: somebody we do not know sends as us
     SEQUENCE_PAUSED = "sequence.paused"  #: a go/no-go rule paused a sequence
     HANDOVER_OFFERED = "handover.offered"  #: a colleague is asked to take a lead

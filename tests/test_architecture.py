@@ -31,6 +31,7 @@ ASYNC_OVER_A_SEAM = {
         "host_tls.py",
         "sender_proof.py",
         "message_check.py",
+        "live_probe.py",
     },
 }
 IMPURE_MODULES = {

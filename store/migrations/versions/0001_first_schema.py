@@ -240,6 +240,33 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_decision_thread_id"), ["thread_id"], unique=False)
 
     op.create_table(
+        "probe",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("mailbox", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("recipient", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("sending_domain", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("recipient_domain", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("message_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum("claimed", "delivered", "refused", "lost", name="probestate", native_enum=False, length=32),
+            nullable=False,
+        ),
+        sa.Column("claimed_at", store.columns.Instant(length=27), nullable=False),
+        sa.Column("answer", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("folder", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=True),
+        sa.Column("arrived_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("faults", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_probe")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_probe_message_id")),
+    )
+    with op.batch_alter_table("probe", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_probe_claimed_at"), ["claimed_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_probe_mailbox"), ["mailbox"], unique=False)
+
+    op.create_table(
         "domain",
         sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column(
@@ -442,6 +469,7 @@ def upgrade() -> None:
                 "suppression.added",
                 "mailbox.held",
                 "domain.blocked",
+                "domain.drift",
                 "domain.unknown_source",
                 "sequence.paused",
                 "handover.offered",
@@ -796,6 +824,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_enrollment_contact_id"))
 
     op.drop_table("enrollment")
+    with op.batch_alter_table("probe", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_probe_mailbox"))
+        batch_op.drop_index(batch_op.f("ix_probe_claimed_at"))
+
+    op.drop_table("probe")
     op.drop_table("domain")
     op.drop_table("domain_report")
     with op.batch_alter_table("decision", schema=None) as batch_op:
