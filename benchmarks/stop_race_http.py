@@ -14,6 +14,7 @@ import asyncio
 import http.client
 import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
@@ -155,7 +156,7 @@ async def race(folder: Path, url: str, letters: int, seed: int = 1) -> Outcome:
     """Send so many letters while unsubscribe is pressed."""
     now = datetime.now(UTC)
     (folder / "secret").write_bytes(SECRET)
-    port = _free_port()
+    port = free_port()
     config = folder / "config.toml"
     config.write_text(CONFIG.format(folder=folder, url=url, port=port), encoding="utf-8")
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -169,7 +170,7 @@ async def race(folder: Path, url: str, letters: int, seed: int = 1) -> Outcome:
     try:
         smtp = int(server.sockets[0].getsockname()[1])
         site = make_site(folder / "race.db", smtp, letters=letters, mailboxes=MAILBOXES, at=now, database=url)
-        await _listening(port)
+        await listening(port)
         for number in sink.chance.sample(range(1, letters + 1), letters // 10):
             if number > letters // 10:  # the first are out before anybody can press
                 sink.pressed.add(number)
@@ -191,14 +192,14 @@ async def race(folder: Path, url: str, letters: int, seed: int = 1) -> Outcome:
     return Outcome(len(sink.data_at), len(answers), len(answers) - before - late, before, late, seconds)
 
 
-def _free_port() -> int:
-    import socket
-
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as place:
         return int(place.getsockname()[1])
 
 
-async def _listening(port: int) -> None:
+async def listening(port: int) -> None:
+    """Wait until somebody listens."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         with suppress(ConnectionError):

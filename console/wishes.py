@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from outbound.stop import LIVE, apply_event
+from outbound.stop import LIVE, TABLE, apply_event
 from store import contacts, enrollments, notices, open_sends, suppression
 from store.database import Store
 from store.errors import TemporaryError
@@ -63,6 +63,7 @@ class WishDesk:
     compliance: str  #: told of every new suppression
     spool: Path
     now: Callable[[], datetime]
+    wide: frozenset[str] = frozenset()  #: sequences in which one person's wish to stop stops the whole account
 
     async def take(self, wish: Wish) -> None:
         """Make a wish durable, in the store or in the spool; raises OSError when neither takes it.
@@ -71,7 +72,7 @@ class WishDesk:
         """
         try:
             async with asyncio.timeout(STORE_PATIENCE):
-                known = await self.store.write(apply, wish, self.secret, self.compliance)
+                known = await self.store.write(apply, wish, self.secret, self.compliance, self.wide)
                 if known:
                     await self._let_claims_begin(wish)
                     return
@@ -91,7 +92,7 @@ class WishDesk:
         """Apply every spooled wish; returns how many. An empty spool costs one look into a folder."""
         done = 0
         for path, wish in spooled(self.spool):
-            known = await self.store.write(apply, wish, self.secret, self.compliance)
+            known = await self.store.write(apply, wish, self.secret, self.compliance, self.wide)
             if not known:
                 log.error("%s: no such enrollment in this database; the file is kept as .unknown", path.name)
                 path.replace(path.with_suffix(".unknown"))
@@ -101,7 +102,9 @@ class WishDesk:
         return done
 
 
-def apply(connection: Connection, wish: Wish, secret: bytes, compliance: str) -> bool:
+def apply(
+    connection: Connection, wish: Wish, secret: bytes, compliance: str, wide: frozenset[str] = frozenset()
+) -> bool:
     """Do what a wish says, as often as it is said; returns False when there is no such enrollment."""
     enrollment = enrollments.enrollment(connection, wish.enrollment_id)
     contact = contacts.contact(connection, enrollment.contact_id) if enrollment else None
@@ -119,7 +122,9 @@ def apply(connection: Connection, wish: Wish, secret: bytes, compliance: str) ->
                 key = f"suppression:{contact.email}"
                 event = EventName.SUPPRESSION_ADDED
                 notices.enqueue(connection, event, key, "mail", compliance, payload, wish.at)
-            _stop(connection, contact, wish, None)
+            stopped = _stop(connection, contact, wish, None)
+            if contact.account_id is not None and stopped & wide:
+                _stop_colleagues(connection, contact.account_id, wish)
     return True
 
 
@@ -137,15 +142,30 @@ def _suppress(
     )  # fmt: skip
 
 
-def _stop(connection: Connection, contact: Contact, wish: Wish, only: list[int] | None) -> None:
-    """End the enrollments named, or all; the one the link belongs to is marked as opted out even when it had ended."""
+def _stop(connection: Connection, contact: Contact, wish: Wish, only: list[int] | None) -> set[str]:
+    """End the enrollments named, or all; the one the link belongs to is marked as opted out even when it had ended.
+
+    Returns the sequences that heard of it.
+    """
+    heard: set[str] = set()
     for old in enrollments.enrollments_of(connection, [contact.id]):
         if only is not None and old.id not in only:
             continue
+        if old.state in LIVE or old.id == wish.enrollment_id:
+            heard.add(old.sequence)
         moved = apply_event(old.state, StopEvent.UNSUBSCRIBE, paused_until=None)
         if moved.state != old.state and (old.state in LIVE or old.id == wish.enrollment_id):
             reason = StopEvent.UNSUBSCRIBE
             enrollments.set_state(connection, old, moved.state, reason=reason, actor="recipient", now=wish.at)
+    return heard
+
+
+def _stop_colleagues(connection: Connection, account_id: int, wish: Wish) -> None:
+    event = TABLE[StopEvent.UNSUBSCRIBE].account or StopEvent.ACCOUNT_STOP
+    people = [one.id for one in contacts.contacts_of_account(connection, account_id)]
+    for old in enrollments.enrollments_of(connection, people, live=True):
+        moved = apply_event(old.state, event, paused_until=None)
+        enrollments.set_state(connection, old, moved.state, reason=event, actor="recipient", now=wish.at)
 
 
 def _pause(connection: Connection, contact: Contact, wish: Wish, secret: bytes) -> None:

@@ -29,12 +29,14 @@ from postroom.clock import Clock
 from postroom.opened import Opened
 from store import absences
 from store.errors import PermanentError
+from store.vocabulary import StopEvent
 
 
 def wish_desk(opened: Opened, clock: Clock) -> WishDesk:
     """Return what takes and drains wishes to stop."""
     compliance, spool = opened.config.team.desk("compliance"), opened.folder / opened.config.endpoint.spool
-    return WishDesk(opened.store, opened.secret, compliance, spool, clock.now)
+    wide = frozenset(one.name for one in opened.config.sequence if StopEvent.UNSUBSCRIBE in one.stop_account_on)
+    return WishDesk(opened.store, opened.secret, compliance, spool, clock.now, wide)
 
 
 def answer_desk(opened: Opened, clock: Clock) -> AnswerDesk:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from store import audit
 from store.desk_tables import Bookmark, Decision, RuleBook, Thread
 from store.tables import core
 
@@ -55,6 +56,7 @@ def save_rulebook(connection: Connection, sha256: str, body: Mapping[str, Any], 
     """Keep the rules and the team in force, once a version."""
     if connection.execute(select(_BOOK.c.sha256).where(_BOOK.c.sha256 == sha256)).one_or_none() is None:
         connection.execute(insert(_BOOK).values(sha256=sha256, body=dict(body), since=now))
+        audit.append(connection, now, "postroom", "rules.changed", "rules", {"sha256": sha256})
 
 
 def rulebook(connection: Connection, sha256: str) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
@@ -18,7 +19,9 @@ from typing import Any
 
 import pytest
 
+from console.wishes import Wish, keep
 from sandbox.dns import NameServer
+from store.vocabulary import StopChoice
 from tests.acceptance.servers import MailSite, mail_site, wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -184,6 +187,9 @@ def test_the_whole_job_on_real_servers(tmp_path: Path) -> None:
         body = told.get_body(("plain",)).get_content()  # type: ignore[union-attr]
         assert "chris@acme.test" in body
         assert "This goes to Jon Field" in body
+        keep(
+            tmp_path / "postroom.spool", Wish(1, StopChoice.EVERYTHING, datetime.now(UTC))
+        )  # pressed while it was down
         with daemon(tmp_path):
             wait_until(
                 lambda: (tmp_path / "daemon.log").read_text(encoding="utf-8") and last_poll(tmp_path) is not None,
@@ -194,4 +200,7 @@ def test_the_whole_job_on_real_servers(tmp_path: Path) -> None:
         assert len(site.inbox("chris@acme.test")) == len(site.inbox("stop@acme.test")) == 1
         assert len(site.inbox(JON)) == len(notes)
         assert {row["state"] for row in ask(tmp_path, "sends", "--json")} == {"sent"}
+        stopped = {row["value"] for row in ask(tmp_path, "suppression", "list", "--json")}
+        assert stopped == {"chris@acme.test", "stop@acme.test"}
+        assert list((tmp_path / "postroom.spool").iterdir()) == []
         assert ask(tmp_path, "audit", "verify", "--json") == []

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from console.wishes import PAUSE, Wish, WishDesk, keep
+from console.wishes import PAUSE, Wish, WishDesk, apply, keep
 from outbound.unsubscribe import UNSUBSCRIBE, make_token
 from postroom.opened import Opened
 from store import audit, contacts, enrollments, suppression
@@ -21,7 +21,7 @@ from store.columns import House
 from store.database import Store
 from store.vocabulary import EnrollmentState, StopChoice, SuppressionReason
 from tests.doors.public_site import enroll, serve, write_config
-from tests.workers.sending import NOW, Post, make_sequence
+from tests.workers.sending import NOW, SECRET, Post, make_sequence
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -141,6 +141,19 @@ def test_this_sequence_only_and_ninety_days(store: Store, tmp_path: Path) -> Non
         assert state(store, second) == EnrollmentState.OPTED_OUT
 
 
+def test_a_sequence_may_ask_that_one_wish_stops_the_account(store: Store) -> None:
+    post = Post(store, {"demo": make_sequence(), "other": make_sequence("other")})
+    mine, theirs = post.add("chris@acme.example"), post.add("paula@acme.example", "other")
+    elsewhere = post.add("nora@nowhere.example")
+    wish = Wish(mine, StopChoice.EVERYTHING, NOW)
+    store.write_now(apply, wish, SECRET, "carl@team.example", frozenset({"other"}))
+    assert post.enrollment(theirs).state == EnrollmentState.ACTIVE
+    mine = post.add("pete@acme.example")
+    store.write_now(apply, Wish(mine, StopChoice.EVERYTHING, NOW), SECRET, "carl@team.example", frozenset({"demo"}))
+    assert post.enrollment(theirs).state == EnrollmentState.STOPPED
+    assert post.enrollment(elsewhere).state == EnrollmentState.ACTIVE
+
+
 def test_what_is_too_large_or_too_slow_is_cut_off(store: Store, tmp_path: Path) -> None:
     limits = 'largest_body = 1024\nlargest_head = 2048\npatience = "1s"\nconnections = 10\n'
     with serve(write_config(tmp_path, store.url, endpoint=limits)) as site, httpx.Client() as client:
@@ -205,9 +218,7 @@ def test_a_spooled_stop_reaches_a_letter_between_rcpt_and_data(store: Store, tmp
     post: Post
 
     async def drain() -> None:
-        await WishDesk(
-            store, b"a secret that only tests know, long enough", "carl@team.example", tmp_path, lambda: NOW
-        ).drain()
+        await WishDesk(store, SECRET, "carl@team.example", tmp_path, lambda: NOW).drain()
 
     async def spool_now() -> None:
         keep(tmp_path, Wish(key, StopChoice.EVERYTHING, NOW))
