@@ -1,5 +1,6 @@
 """Who is in the team today, who is away, and who acts for them?"""
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,6 +9,21 @@ from store.vocabulary import RoleName
 
 SENIOR = (RoleName.MANAGER, RoleName.OPERATIONS, RoleName.COMPLIANCE)
 LONGEST_ABSENCE_DAYS = 400
+CALENDAR_AHEAD = timedelta(days=400)
+Span = tuple[date, date]
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarReading:
+    """What a calendar says about days away."""
+
+    spans: tuple[Span, ...]  #: first and last day, ascending, apart from each other
+    skipped: tuple[str, ...] = ()  #: events that could not be read, each with its reason
+
+
+def calendar_window(today: date) -> Span:
+    """Return the days that are read: from the month before on, so that what is read changes once a month."""
+    return ((today.replace(day=1) - timedelta(days=1)).replace(day=1), today.replace(day=1) + CALENDAR_AHEAD)
 
 
 def local_day(person: PersonSettings, at: datetime) -> date:

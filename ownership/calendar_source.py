@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from ownership.calendars import CalendarReading, read_calendar, window
+from ownership.absence import CalendarReading, calendar_window
 from ownership.notify import TIMEOUT_SECONDS, open_client, pinned
 from ownership.settings import PersonSettings, TeamSettings, check_calendar
 from store.errors import PermanentError, TemporaryError
@@ -61,7 +61,7 @@ def check_files(team: TeamSettings, folder: Path, today: date) -> Iterator[str]:
             continue
         try:
             text = read_file(folder, place)
-            skipped = read_apart(text, person, *window(today), place).skipped
+            skipped = read_apart(text, person, *calendar_window(today), place).skipped
         except PermanentError as problem:
             skipped = (str(problem),)
         yield from (f"team.person[{number}].calendar ({person.email}): {said}" for said in skipped)
@@ -134,6 +134,8 @@ def read_apart(text: str, person: PersonSettings, first: date, last: date, name:
 def main() -> None:
     """Be the child: one calendar on standard input, its days away on standard output."""
     import resource
+
+    from ownership.calendars import read_calendar  # its libraries are slow to load, and only the child needs them
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_MAX, CPU_MAX + 1))

@@ -5,8 +5,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from ownership.absence import is_member, local_day
-from ownership.calendars import CalendarReading, window
+from ownership.absence import CalendarReading, calendar_window, is_member, local_day
 from ownership.settings import PersonSettings, TeamSettings
 from store import absences, calendars
 from store.database import Store
@@ -43,7 +42,7 @@ class CalendarWorker:
 
     async def _refresh(self, person: PersonSettings, failures: int, now: datetime) -> list[str]:
         try:
-            reading = await self._read(person, *window(local_day(person, now)))
+            reading = await self._read(person, *calendar_window(local_day(person, now)))
         except (TemporaryError, PermanentError) as problem:
             pause = min(FIRST_RETRY * 2 ** min(failures, 16), LAST_RETRY)
             mark, said = person.calendar_mark, str(problem)

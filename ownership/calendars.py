@@ -7,35 +7,20 @@ block nothing (RFC 5545 TRANSP and STATUS; Outlook's busy status, where given, c
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import recurring_ical_events
 from icalendar import Calendar, Component
 
+from ownership.absence import CalendarReading, Span
 from ownership.settings import PersonSettings
 from ownership.sla import shift_of
 from store.errors import PermanentError
 
 MOST_EVENTS = 5_000
-AHEAD = timedelta(days=400)
 FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")  # what repeats within a day is no day away
 _BROKEN = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, NotImplementedError)
-Span = tuple[date, date]
-
-
-@dataclass(frozen=True, slots=True)
-class CalendarReading:
-    """What a calendar says about days away."""
-
-    spans: tuple[Span, ...]  #: first and last day, ascending, apart from each other
-    skipped: tuple[str, ...] = ()  #: events that could not be read, each with its reason
-
-
-def window(today: date) -> Span:
-    """Return the days that are read: from the month before on, so that what is read changes once a month."""
-    return ((today.replace(day=1) - timedelta(days=1)).replace(day=1), today.replace(day=1) + AHEAD)
 
 
 def read_calendar(text: str, person: PersonSettings, first: date, last: date) -> CalendarReading:

@@ -5,7 +5,8 @@ from datetime import date
 
 import pytest
 
-from ownership.calendars import MOST_EVENTS, read_calendar, window
+from ownership.absence import calendar_window
+from ownership.calendars import MOST_EVENTS, read_calendar
 from ownership.settings import PersonSettings
 from store.errors import PermanentError
 
@@ -165,4 +166,6 @@ def test_damaged_calendars_are_read_or_refused_never_anything_else() -> None:
 
 
 def test_the_window_moves_once_a_month() -> None:
-    assert window(date(2026, 3, 1)) == window(date(2026, 3, 31)) == (date(2026, 2, 1), date(2027, 4, 5))
+    assert (
+        calendar_window(date(2026, 3, 1)) == calendar_window(date(2026, 3, 31)) == (date(2026, 2, 1), date(2027, 4, 5))
+    )

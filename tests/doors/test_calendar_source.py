@@ -16,8 +16,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ownership import calendar_source
+from ownership.absence import CalendarReading
 from ownership.calendar_source import CalendarDoor, check_files
-from ownership.calendars import CalendarReading
 from ownership.settings import PersonSettings
 from store.errors import PermanentError, TemporaryError
 from tests.desks.desk import J, M, make_team

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from ownership.absence import CalendarReading
 from ownership.calendar_source import CalendarDoor
 from ownership.calendar_worker import CalendarWorker
-from ownership.calendars import CalendarReading
 from ownership.settings import PersonSettings, TeamSettings
 from postroom.commands_ask import status_row
 from store import absences, calendars
