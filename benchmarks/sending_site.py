@@ -9,6 +9,7 @@ from json import loads
 from pathlib import Path
 from typing import Any
 
+from outbound.delivery import WaitingStops
 from outbound.dkim_sign import Signer
 from outbound.letter import LetterWriter
 from outbound.mail_settings import CompanySettings, GuardrailSettings, SmtpSettings
@@ -73,6 +74,7 @@ class Site:
         clock: Callable[[], datetime] | None = None,
         signer: Signer | None = None,
         warm: Store | None = None,
+        stops: WaitingStops | None = None,
     ) -> House:
         """Build the real workers; `warm` is a closed store of the same path that has compiled the statements."""
         store = Store(self.url)
@@ -97,7 +99,15 @@ class Site:
         writer = LetterWriter(SECRET, COMPANY, {}, {DOMAIN: signer} if signer else {})
         find = self._finder()
         sender = SendWorker(
-            store, policy, writer, transports, lambda _key: 0.5, find, results=results, clock=clock or (lambda: now)
+            store,
+            policy,
+            writer,
+            transports,
+            lambda _key: 0.5,
+            find,
+            results=results,
+            clock=clock or (lambda: now),
+            stops=stops,
         )
         sent = SentFolderWorker(store, results, NODE, self.mailboxes, find, _no_append)
         return House(sender, sent, store, transports)

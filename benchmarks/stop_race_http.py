@@ -30,7 +30,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.sending_site import SECRET, make_site
 from benchmarks.stop_race import database
+from console.wishes import WishDesk
 from outbound.unsubscribe import UNSUBSCRIBE, make_token
+from store.database import Store
 
 ROOT = Path(__file__).parents[1]
 PRESSERS, MAILBOXES, PATIENCE = 24, 8, 120.0
@@ -175,13 +177,16 @@ async def race(folder: Path, url: str, letters: int, seed: int = 1) -> Outcome:
             if number > letters // 10:  # the first are out before anybody can press
                 sink.pressed.add(number)
                 presser.press(number)
-        house = site.open(now, clock=lambda: datetime.now(UTC))
+        desk_store = Store(url)
+        desk = WishDesk(desk_store, SECRET, "jon@team.example", folder / "postroom.spool", lambda: datetime.now(UTC))
+        house = site.open(now, clock=lambda: datetime.now(UTC), stops=desk)
         begin = time.monotonic()
         while (await house.sender.run_pass(datetime.now(UTC))).done:
             pass
         seconds = time.monotonic() - begin
         answers = await asyncio.to_thread(presser.answers)
         await house.close()
+        desk_store.close()
     finally:
         server.close()
         endpoint.terminate()

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from outbound.stop import LIVE, TABLE, apply_event
 from store import contacts, enrollments, notices, open_sends, suppression
 from store.database import Store
-from store.errors import TemporaryError
+from store.errors import PermanentError, TemporaryError
 from store.records import Contact
 from store.vocabulary import (
     EnrollmentState,
@@ -35,6 +35,7 @@ from store.vocabulary import (
 log = logging.getLogger("postroom.wishes")
 PAUSE = timedelta(days=90)
 STORE_PATIENCE = 10.0  #: seconds for the store to commit, then the spool takes the wish
+SPOOL_REST = 1.0  #: seconds before the page says "done": a claim that saw the spool empty has begun its DATA by then
 BEGUN = timedelta(seconds=2)  #: after a claim, DATA has begun or never will
 _NAME = re.compile(r"(\d+)-(\w+)\.json")
 
@@ -80,6 +81,7 @@ class WishDesk:
         except (TemporaryError, SQLAlchemyError, TimeoutError) as problem:
             log.warning("the store took no wish (%s): spooled for the daemon", type(problem).__name__)
         await asyncio.to_thread(keep, self.spool, wish)
+        await asyncio.sleep(SPOOL_REST)
 
     async def _let_claims_begin(self, wish: Wish) -> None:
         since, give_up = self.now() - BEGUN, asyncio.get_running_loop().time() + BEGUN.total_seconds()
@@ -87,6 +89,10 @@ class WishDesk:
             if asyncio.get_running_loop().time() >= give_up:
                 break
             await asyncio.sleep(0.02)
+
+    def waiting(self) -> bool:
+        """Tell whether a wish waits in the spool; one look into a folder."""
+        return next(_named(self.spool), None) is not None
 
     async def drain(self) -> int:
         """Apply every spooled wish; returns how many. An empty spool costs one look into a folder."""
@@ -97,7 +103,10 @@ class WishDesk:
                 log.error("%s: no such enrollment in this database; the file is kept as .unknown", path.name)
                 path.replace(path.with_suffix(".unknown"))
                 continue
-            path.unlink(missing_ok=True)  # another mailbox's claim may have drained it too
+            try:
+                path.unlink(missing_ok=True)  # another mailbox's claim may have drained it too
+            except OSError as problem:
+                raise PermanentError(f"{path}: obeyed, but it cannot be removed ({problem.strerror})") from problem
             done += 1
         return done
 
@@ -202,6 +211,19 @@ def keep(folder: Path, wish: Wish) -> None:
 
 def spooled(folder: Path) -> Iterator[tuple[Path, Wish]]:
     """Yield the wishes that wait in the spool."""
+    for path, number, choice in _named(folder):
+        wish = Wish(number, choice, datetime.now(UTC))
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            wish = replace(wish, at=datetime.fromisoformat(told["at"]), client=str(told["client"]))
+        except FileNotFoundError:
+            continue  # drained meanwhile
+        except (OSError, ValueError, KeyError, TypeError):
+            log.warning("%s is damaged; its name still says what to do", path)
+        yield path, wish
+
+
+def _named(folder: Path) -> Iterator[tuple[Path, int, StopChoice]]:
     try:
         paths = [path for path in folder.iterdir() if path.suffix == ".json"]
     except FileNotFoundError:
@@ -210,13 +232,5 @@ def spooled(folder: Path) -> Iterator[tuple[Path, Wish]]:
         found = _NAME.fullmatch(path.name)
         if found is None or found[2] not in set(StopChoice):
             log.error("%s is no wish and stays where it is", path)
-            continue
-        wish = Wish(int(found[1]), StopChoice(found[2]), datetime.now(UTC))
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            wish = replace(wish, at=datetime.fromisoformat(told["at"]), client=str(told["client"]))
-        except FileNotFoundError:
-            continue  # drained meanwhile
-        except (ValueError, KeyError, TypeError):
-            log.warning("%s is damaged; its name still says what to do", path)
-        yield path, wish
+        else:
+            yield path, int(found[1]), StopChoice(found[2])

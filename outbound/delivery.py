@@ -4,10 +4,11 @@
 clock at its moment: a pass may last minutes, and a window may close meanwhile.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from hashlib import sha256
+from typing import Protocol
 
 from sqlalchemy import Connection
 
@@ -43,6 +44,18 @@ class SendingPolicy:
     guardrails: GuardrailSettings
 
 
+class WaitingStops(Protocol):
+    """Wishes to stop that wait outside the store: no letter is claimed while one does."""
+
+    async def drain(self) -> int:
+        """Bring them into the store; returns how many."""
+        ...
+
+    def waiting(self) -> bool:
+        """Tell whether one waits now; asked inside the claim."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A letter whose bytes are in the ledger."""
@@ -68,7 +81,7 @@ class Delivery:
     jitter: Callable[[str], float]
     find_in_sent: FindInSent
     clock: Callable[[], datetime]
-    first: Callable[[], Awaitable[object]] | None = None  #: done before each claim: stops that wait outside the store
+    stops: WaitingStops | None = None
 
     async def prepare(self, planned: PlannedSend) -> Ready | None:
         """Compose a letter and fix it in the ledger; None when it is not to be sent."""
@@ -114,8 +127,8 @@ class Delivery:
             if not may_go_on():
                 withdrawn = "stopping"
                 return False
-            if self.first is not None:
-                await self.first()
+            if self.stops is not None:
+                await self.stops.drain()
             limits = self._claim_limits(ready)
             withdrawn = await self.store.write(
                 claims.claim, ready.send_id, epoch=epoch, secret=self.policy.secret, limits=limits, now=self.clock(),
@@ -150,6 +163,8 @@ class Delivery:
 
     def _forbid(self, connection: Connection, ready: Ready, now: datetime) -> str:
         """Ask the guardrails again about the contact and the account as they are now."""
+        if self.stops is not None and self.stops.waiting():
+            return "stop-waits"
         contact = contacts.contact(connection, ready.step.contact_id)
         if contact is None:
             return "contact-changed"

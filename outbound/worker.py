@@ -7,12 +7,12 @@ waits `patience` for its tasks and leaves the rest to the next one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from outbound.delivery import LEASE, Delivery
+from outbound.delivery import LEASE, Delivery, WaitingStops
 from outbound.delivery import SendingPolicy as SendingPolicy
 from outbound.letter import LetterWriter
 from outbound.pilot import judge_sequences
@@ -37,7 +37,7 @@ class SendWorker:
 
     `clock` tells the present instant inside a pass, None: the pass's own; `alarm` gives a reason to put the database on
     hold, or an empty text; `patience` is how long a pass waits for its
-    mailboxes in seconds, None: until all are done; `first` is done before every claim.
+    mailboxes in seconds, None: until all are done; `stops` are drained before every claim.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class SendWorker:
         clock: Callable[[], datetime] | None = None,
         alarm: Callable[[], str] | None = None,
         patience: float | None = None,
-        first: Callable[[], Awaitable[object]] | None = None,
+        stops: WaitingStops | None = None,
     ) -> None:
         self._store = store
         self._policy = policy
@@ -67,7 +67,7 @@ class SendWorker:
         self._notes: list[str] = []
         self._delivery = Delivery(
             store, policy, results or Results(policy.secret, policy.sequences), writer, transports, jitter,
-            find_in_sent, self._moment, first,
+            find_in_sent, self._moment, stops,
         )  # fmt: skip
         self.stopping = False
 

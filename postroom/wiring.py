@@ -171,7 +171,7 @@ def build_house(
     find = find_by(readers)
     sender = SendWorker(
         store, policy, writer, transports, stable_jitter, find, results=results, clock=clock.now, alarm=alarm,
-        patience=patience, first=wish_desk(opened, clock).drain,
+        patience=patience, stops=wish_desk(opened, clock),
     )  # fmt: skip
     pollers = {
         mailbox.address: MailboxWorker(

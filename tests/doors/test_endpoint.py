@@ -16,7 +16,7 @@ from sqlalchemy import select
 from console.wishes import PAUSE, Wish, WishDesk, apply, keep
 from outbound.unsubscribe import UNSUBSCRIBE, make_token
 from postroom.opened import Opened
-from store import audit, contacts, enrollments, suppression
+from store import audit, enrollments, suppression
 from store.columns import House
 from store.database import Store
 from store.vocabulary import EnrollmentState, StopChoice, SuppressionReason
@@ -215,17 +215,27 @@ def test_the_spool_takes_over_when_the_store_is_down(store: Store, tmp_path: Pat
 
 
 def test_a_spooled_stop_reaches_a_letter_between_rcpt_and_data(store: Store, tmp_path: Path) -> None:
-    post: Post
-
-    async def drain() -> None:
-        await WishDesk(store, SECRET, "carl@team.example", tmp_path, lambda: NOW).drain()
+    desk = WishDesk(store, SECRET, "carl@team.example", tmp_path, lambda: NOW)
 
     async def spool_now() -> None:
         keep(tmp_path, Wish(key, StopChoice.EVERYTHING, NOW))
 
-    post = Post(store, {"demo": make_sequence()}, first=drain, before_data=spool_now)
+    post = Post(store, {"demo": make_sequence()}, stops=desk, before_data=spool_now)
     key = post.add("chris@acme.example")
     asyncio.run(post.run())
     assert post.letters() == []
     assert post.enrollment(key).state == EnrollmentState.OPTED_OUT
-    assert store.read_now(contacts.contact_by_address, "chris@acme.example") is not None
+
+
+def test_nothing_is_claimed_while_a_stop_waits(store: Store) -> None:
+    class Stuck:
+        async def drain(self) -> int:
+            return 0
+
+        def waiting(self) -> bool:
+            return True
+
+    post = Post(store, {"demo": make_sequence()}, stops=Stuck())
+    key = post.add("chris@acme.example")
+    asyncio.run(post.run())
+    assert (post.letters(), post.enrollment(key).state) == ([], EnrollmentState.ACTIVE)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from outbound.delivery import WaitingStops
 from outbound.letter import LetterWriter
 from outbound.mail_settings import CompanySettings, GuardrailSettings
 from outbound.settings import HealthSettings, LimitSettings, SequenceSettings
@@ -54,7 +55,7 @@ class Post:
     limit: LimitSettings = field(default_factory=lambda: LimitSettings(gap=timedelta(), jitter=timedelta()))
     now: datetime = NOW
     before_data: Callable[[], Awaitable[None]] | None = None  #: what happens between RCPT and the claim
-    first: Callable[[], Awaitable[object]] | None = None  #: what is done before each claim
+    stops: WaitingStops | None = None
     world: World = field(init=False)
     worker: SendWorker = field(init=False)
 
@@ -72,7 +73,7 @@ class Post:
         transports = {box: Slow(self.world, MemoryMailbox(), lambda: self.now, self) for box in boxes}
         writer = LetterWriter(SECRET, COMPANY, dict.fromkeys(boxes, "Maya"), {})
         self.worker = SendWorker(self.store, policy, writer, dict(transports), lambda _key: 0.5, not_searchable,
-                                 first=self.first)  # fmt: skip
+                                 stops=self.stops)  # fmt: skip
 
         def unit(connection: Any) -> None:
             schema.claim_instance(connection, "here", NOW)
