@@ -11,6 +11,7 @@ Invariants:
     - suppression and claim take the same locks: no DATA begins after a suppression has committed
     - an owner changes only through `threads.assign`, which writes the audit entry and the rules tried
     - the audit log only grows; personal data is in it as commitments only
+    - an erased person is in no table, no free page and no log; the keyed hash on the ledger stays (`erasure`)
     - an arrival's raw bytes and the folder's cursor move in one transaction
 
 Why synchronous: on this class of machine one durable transaction a send through an async ORM gives 90-300 a second;

@@ -21,6 +21,8 @@ RestartSec=5s
 KillSignal=SIGTERM
 TimeoutStopSec=11min
 DynamicUser=yes
+# The same name for daemon and endpoint: they share database and spool.
+User=postroom
 StateDirectory=postroom
 # One line a secret; `password = {{ credential = "maya" }}` in config.toml reads it.
 #LoadCredentialEncrypted=maya:/etc/postroom/maya.cred

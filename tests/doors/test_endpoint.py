@@ -16,6 +16,7 @@ from sqlalchemy import select
 from console.wishes import PAUSE, Wish, WishDesk, apply, keep
 from outbound.unsubscribe import UNSUBSCRIBE, make_token
 from postroom.opened import Opened
+from postroom.systemd import render_unit
 from store import audit, enrollments, suppression
 from store.columns import House
 from store.database import Store
@@ -239,3 +240,9 @@ def test_nothing_is_claimed_while_a_stop_waits(store: Store) -> None:
     key = post.add("chris@acme.example")
     asyncio.run(post.run())
     assert (post.letters(), post.enrollment(key).state) == ([], EnrollmentState.ACTIVE)
+
+
+def test_daemon_and_endpoint_share_a_user(tmp_path: Path) -> None:
+    daemon, endpoint = (render_unit(tmp_path / "config.toml", name) for name in ("run", "endpoint"))
+    assert f" endpoint --config {tmp_path}/config.toml" in endpoint
+    assert all("\nUser=postroom\n" in one for one in (daemon, endpoint))
