@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from store.vocabulary import Severity
 
 STRING_BYTES = 255  # one string of a TXT record (RFC 1035, 3.3)
+#: Failures that do not pass by themselves.
+_LASTING = {
+    "cname-loop": "The aliases (CNAME) of this name lead in a circle: break it.",
+    "dnssec-bogus": "The DNSSEC signatures do not hold, and receivers see nothing: sign anew, or mend the DS record.",
+}
 AGAIN = "The DNS gave no answer; this says nothing about the record. Ask again later."
 
 
@@ -26,7 +31,7 @@ class Finding:
 
 def temporary(check: str, detail: str, rule: str) -> Finding:
     """Return the finding that says nothing is known now: never to be read as "there is none"."""
-    advice = AGAIN if detail != "cname-loop" else "The aliases (CNAME) of this name lead in a circle: break it."
+    advice = _LASTING.get(detail, AGAIN)
     return Finding(
         f"{check}-temperror", Severity.TEMPORARY, f"temporary failure: {detail or 'no answer'}", advice, rule
     )

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 import dns.asyncresolver
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -29,6 +30,7 @@ _TRY_SECONDS = 2.0  # one UDP attempt
 _CACHED_ANSWERS = 20_000
 _MAX_TTL_SECONDS = 3600  # a corrected record is seen within the hour, whatever its TTL says
 _CONCURRENT_QUERIES = 100  # each holds one socket
+_BOGUS = (dns.edns.EDECode.DNSSEC_BOGUS, dns.edns.EDECode.NSEC_MISSING)  # signatures that do not hold (RFC 8914)
 _EDNS_PAYLOAD_BYTES = 1232  # fits every path unfragmented (DNS flag day 2020)
 
 
@@ -55,7 +57,9 @@ class DnsAnswer:
     ttl: int = 0  # seconds
     authenticated: bool = False
     cnames: tuple[str, ...] = ()
-    detail: str = ""  # why TEMPERROR or NXDOMAIN: "timeout", "servfail", "refused", "cname-loop", "invalid-name"
+    detail: str = (
+        ""  # why TEMPERROR or NXDOMAIN: "timeout", "servfail", "refused", "cname-loop", "dnssec-bogus", "invalid-name"
+    )
 
     @property
     def missing(self) -> bool:
@@ -170,7 +174,9 @@ def _text(rdata: dns.rdata.Rdata) -> str:
 
 
 def _reason(failure: dns.resolver.NoNameservers) -> str:
-    last = failure.kwargs["errors"][-1][3]
+    last, response = failure.kwargs["errors"][-1][3:5]
+    if response is not None and any(_BOGUS[0] <= one.code <= _BOGUS[1] for one in response.extended_errors()):
+        return "dnssec-bogus"
     if isinstance(last, dns.message.ChainTooLong):
         return "cname-loop"
     return last.lower() if isinstance(last, str) else type(last).__name__.lower()

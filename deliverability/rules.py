@@ -59,6 +59,7 @@ class SenderFacts:
     stops: int = 0  #: entries of the suppression ledger
     after_stop: int = 0  #: letters begun after the address was suppressed
     no_basis: int = 0  #: people written to whose country asks for a legal basis, and none is recorded
+    copies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  #: newest delivered copy: see `live_probe`
     reported: Mapping[str, tuple[int, int]] = field(default_factory=dict)  #: messages and passed, by DMARC reports
 
 
@@ -101,11 +102,15 @@ def _alignment(facts: SenderFacts) -> Measured:
     if counted:
         told = [f"{domain}: {passed} of {whole} passed by DMARC reports" for domain, (whole, passed) in counted.items()]
         return _met(all(passed * 100 >= whole * 98 for whole, passed in counted.values()), "; ".join(told))
+    judged = {domain: copy for domain, copy in facts.copies.items() if copy.get("dmarc") in ("pass", "fail")}
+    if judged:
+        told = [f"{domain}: dmarc={copy['dmarc']} in a delivered copy" for domain, copy in judged.items()]
+        return _met(all(copy["dmarc"] == "pass" for copy in judged.values()), "; ".join(told))
     signers = {domain: _signer(raw) for domain, raw in facts.letters.items()}
     if signers and all(signers.values()):
         told = [f"{domain} is signed by {signer}" for domain, signer in signers.items()]
         return _met(all(_same(domain, signer) for domain, signer in signers.items()), "; ".join(told))
-    return _unknown("no DMARC reports and no letter that we sign: set report_mailboxes, or look at a delivered copy")
+    return _unknown("no DMARC reports and no letter that we sign: set report_mailboxes, or run `postroom check --live`")
 
 
 def _same(one: str, other: str) -> bool:
@@ -136,11 +141,14 @@ def _one_click(facts: SenderFacts) -> Measured:
 
 
 def _one_click_signed(facts: SenderFacts) -> Measured:
+    if facts.copies:
+        bare = [domain for domain, copy in facts.copies.items() if copy.get("one_click") != "True"]
+        return _met(not bare, f"delivered copies: {'not covered for ' + ', '.join(bare) if bare else 'covered'}")
     signed = {domain: _tags(raw).get("h", "").lower().split(":") for domain, raw in facts.letters.items()}
     if not signed:
         return _unknown(_NO_LETTER)
     if any(names == [""] for names in signed.values()):
-        return _unknown("the relay signs: look at a delivered copy")
+        return _unknown("the relay signs: `postroom check --live` looks at a delivered copy")
     bad = [domain for domain, names in signed.items() if not set(_HEADERS) <= set(names)]
     return _met(
         not bad, f"h= of the newest letter leaves one out: {', '.join(bad)}" if bad else "h= names both headers"

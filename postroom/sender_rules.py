@@ -15,7 +15,7 @@ from deliverability.rules import RuleRow, RuleStatus, SenderFacts, assess_rules
 from postroom import output
 from postroom.config import Config
 from postroom.opened import Opened
-from store import domain_reports, sender_facts
+from store import domain_reports, probes, sender_facts
 from store.vocabulary import ReportKind, Severity
 
 LOOK_BACK = timedelta(days=30)
@@ -79,6 +79,7 @@ def _stored(connection: Connection, config: Config, since: datetime) -> dict[str
         "after_stop": late,
         "no_basis": len(needing),
         "reported": reported,
+        "copies": probes.newest_copies(connection),
     }
 
 

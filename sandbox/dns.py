@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -31,6 +32,7 @@ class Fault(StrEnum):
     """How the server fails for a name and kind."""
 
     SERVFAIL = "servfail"  #: answers that it could not find out
+    BOGUS = "bogus"  #: answers SERVFAIL, for the zone's signatures do not hold (RFC 8914)
     REFUSED = "refused"  #: answers that it will not say
     SILENT = "silent"  #: never answers
     GARBAGE = "garbage"  #: answers with bytes that are no DNS message
@@ -115,7 +117,10 @@ class NameServer:
         if fault is Fault.GARBAGE:
             return wire[:2] + b"\xff" * 7
         response = dns.message.make_response(query, recursion_available=True)
-        if isinstance(fault, Fault):
+        if fault is Fault.BOGUS:
+            response.set_rcode(dns.rcode.SERVFAIL)
+            response.use_edns(options=[dns.edns.EDEOption(dns.edns.EDECode.DNSSEC_BOGUS)])
+        elif isinstance(fault, Fault):
             response.set_rcode(dns.rcode.from_text(fault))
         else:
             self._fill(response, question.name, kind)

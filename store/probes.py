@@ -150,6 +150,15 @@ def selectors(connection: Connection) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def newest_copies(connection: Connection) -> dict[str, dict[str, str]]:
+    """Return what each sending domain's newest delivered copy said."""
+    found: dict[str, dict[str, str]] = {}
+    for row in history(connection):
+        if row["state"] == ProbeState.DELIVERED:
+            found.setdefault(row["sending_domain"], row["facts"])
+    return found
+
+
 def trend(connection: Connection, mailbox: str, last: int = 20) -> dict[str, Any]:
     """Return how a mailbox's last probes fared: how many, how many without fault, median seconds on the way."""
     rows = history(connection, mailbox, last)

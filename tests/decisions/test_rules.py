@@ -32,6 +32,15 @@ def test_a_good_sender_meets_all_that_can_be_measured() -> None:
     assert all(row.evidence and row.source and row.demand for row in assess_rules(GOOD))
 
 
+def test_a_delivered_copy_answers_where_the_relay_signs() -> None:
+    bare = changed(LETTER, b"DKIM-Signature:", b"X-Old:")
+    unseen = replace(GOOD, letters=bare, reported={})
+    assert (status(unseen)["alignment"], status(unseen)["one-click-signed"]) == ("not measurable", "not measurable")
+    for word, covered, said in (("pass", "True", "met"), ("fail", "False", "not met")):
+        seen = status(replace(unseen, copies={"us.example": {"dmarc": word, "one_click": covered}}))
+        assert (seen["alignment"], seen["one-click-signed"]) == (said, said)
+
+
 def test_a_domain_alone_says_nothing_about_letters_and_habits() -> None:
     found = status(SenderFacts({"us.example": FINE}))
     measured = {slug for slug, said in found.items() if said == "met"}

@@ -63,6 +63,7 @@ CASES: list[tuple[str, dict[str, Kinds], str, dict[str, str]]] = [
     ("relay left out", spf("v=spf1 mx:bare.relay.example ip4:203.0.113.1 -all"), "blocked", {"spf-relay-not-allowed": "error"}),
     ("SPF SERVFAIL", good(apex={"TXT": Fault.SERVFAIL}), "unknown", {"spf-temperror": "temporary"}),
     ("SPF silent", good(apex={"TXT": Fault.SILENT}), "unknown", {"spf-temperror": "temporary"}),
+    ("DNSSEC broken", good(apex={"TXT": Fault.BOGUS}), "unknown", {"spf-temperror": "temporary"}),
     ("an include SERVFAIL", spf("v=spf1 include:gone.relay.example -all"), "unknown", {"spf-temperror": "temporary"}),
     ("no DKIM", good(dkim=None), "degraded", {"dkim-not-found": "warning"}),
     ("revoked", good(dkim={"TXT": ["v=DKIM1; p="]}), "blocked", {"dkim-revoked": "error"}),
@@ -120,6 +121,14 @@ def test_a_server_that_never_answers_makes_nobody_wait() -> None:
     row = describe(asyncio.run(check_domain(Silent(), "a.example", relays=[RELAY], budget=0.05)))
     assert row["verdict"] == "unknown"
     assert {one["severity"] for one in row["findings"]} == {"temporary"}
+
+
+def test_lasting_failures_say_what_to_mend() -> None:
+    row = asyncio.run(check(good(apex={"TXT": Fault.BOGUS})))
+    (bogus,) = [one for one in row["findings"] if one["slug"] == "spf-temperror"]
+    assert "dnssec-bogus" in bogus["found"] and "signatures" in bogus["advice"]
+    circle = asyncio.run(check(CIRCLE))
+    assert any("circle" in one["advice"] for one in circle["findings"])
 
 
 def test_blocklists_are_asked_only_when_named_and_a_refusal_lists_nobody() -> None:
