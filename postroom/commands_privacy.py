@@ -77,6 +77,21 @@ def erase(
     )  # fmt: skip
 
 
+@privacy_app.command(name="reblock")
+def reblock(file: Path, config: ConfigOption = None, person: PersonOption = "operator") -> None:
+    """After a back-up was restored: block who was erased since, from suppression.jsonl of the newest package; exit 1
+    when somebody erased is back in the tables.
+    """
+    from postroom import privacy
+
+    new, back = privacy.reblock(open_all(find_config(config)), file, actor=person, now=datetime.now(UTC))
+    output.console.print(f"{new} blocked")
+    for address in back:
+        output.console.print(f"{address} is back: postroom privacy erase {address}", markup=False, highlight=False)
+    if back:
+        raise typer.Exit(1)
+
+
 @privacy_app.command(name="scrub")
 def scrub(config: ConfigOption = None) -> None:
     """Rewrite the database file so that erased text is gone from its free pages; `erase` does it by itself."""

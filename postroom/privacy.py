@@ -1,6 +1,7 @@
 """How are the rights of a person carried out? Access, objection, erasure: one transaction and audit entries each."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -8,7 +9,7 @@ from sqlalchemy import Connection
 from outbound.contacts import normalise_address
 from postroom.opened import Opened
 from postroom.stopping import stop_covered
-from store import audit, erasure, person, retention, suppression
+from store import audit, audit_verify, contacts, erasure, person, retention, suppression
 from store.errors import PermanentError
 from store.vocabulary import SuppressionKind, SuppressionReason
 
@@ -55,6 +56,39 @@ def erase(opened: Opened, address: str, note: str, *, actor: str, now: datetime)
     done = opened.store.write_now(unit)
     erasure.scrub(opened.store)
     return done
+
+
+def reblock(opened: Opened, path: Path, *, actor: str, now: datetime) -> tuple[int, list[str]]:
+    """Block again who was erased, from an exported ledger; returns how many hashes were new, and who is back.
+
+    For a restored back-up: it holds people who were erased since, and a ledger that does not know it yet.
+    """
+    hashes: dict[bytes, SuppressionReason] = {}
+    for number, row in enumerate(audit_verify.read_lines(path), 1):
+        try:
+            if row["kind"] == SuppressionKind.ADDRESS and not row["value"]:
+                hashes[_digest(row["hash"])] = SuppressionReason(row["reason"])
+        except (KeyError, ValueError) as problem:
+            raise PermanentError(f"{path}, line {number}: no entry of an exported ledger: {problem}") from problem
+
+    def unit(connection: Connection) -> tuple[int, list[str]]:
+        source = f"import:{path.name}"
+        new = sum(erasure.block_hash(connection, one, why, source, actor=actor, now=now) for one, why in hashes.items())
+        back = []
+        for contact in contacts.all_contacts(connection):
+            if suppression.hash_value(opened.secret, SuppressionKind.ADDRESS, contact.email) in hashes:
+                stop_covered(connection, SuppressionKind.ADDRESS, contact.email, actor=actor, now=now)
+                back.append(contact.email)
+        return new, back
+
+    return opened.store.write_now(unit)
+
+
+def _digest(text: str) -> bytes:
+    digest = bytes.fromhex(text)
+    if len(digest) != 16:
+        raise ValueError(f"a hash has 16 bytes, not {len(digest)}")
+    return digest
 
 
 def _block(

@@ -14,10 +14,10 @@ from datetime import datetime
 from email.errors import MessageError
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, Enum, String, Table, delete, or_, select, text, update
+from sqlalchemy import JSON, Column, Connection, Enum, String, Table, delete, insert, or_, select, text, update
 from sqlmodel.sql.sqltypes import AutoString
 
-from store import audit, decisions
+from store import audit, decisions, suppression
 from store.columns import House
 from store.database import Store
 from store.desk_tables import Handover, Notice, Thread
@@ -25,7 +25,7 @@ from store.errors import TemporaryError
 from store.person import Person, audit_numbers, mentions, notice_numbers
 from store.tables import Contact, Message, RawMessage, Send, core
 from store.tables import Suppression as SuppressionTable
-from store.vocabulary import MessageStage
+from store.vocabulary import MessageStage, SuppressionKind, SuppressionReason
 
 _CONTACT, _SEND, _THREAD, _MESSAGE, _RAW = core(Contact), core(Send), core(Thread), core(Message), core(RawMessage)
 _HANDOVER, _NOTICE, _SUPPRESSION = core(Handover), core(Notice), core(SuppressionTable)
@@ -146,6 +146,20 @@ def _replace(value: Any, pattern: re.Pattern[str], mark: str) -> Any:
     if isinstance(value, dict):
         return {_replace(name, pattern, mark): _replace(one, pattern, mark) for name, one in value.items()}
     return [_replace(one, pattern, mark) for one in value] if isinstance(value, list) else value
+
+
+def block_hash(
+    connection: Connection, digest: bytes, reason: SuppressionReason, source: str, *, actor: str, now: datetime
+) -> bool:
+    """Put the keyed hash of an erased address on the ledger, as an export holds it; returns whether it was new."""
+    suppression.lock_hashes(connection, [digest], exclusive=True)
+    if connection.execute(select(_SUPPRESSION.c.id).where(_SUPPRESSION.c.value_hash == digest)).one_or_none():
+        return False
+    values = {"kind": SuppressionKind.ADDRESS, "value_hash": digest, "reason": reason, "source": source}
+    connection.execute(insert(_SUPPRESSION).values(**values, value="", evidence="", created_at=now))
+    detail = {"reason": reason, "source": source}
+    audit.append(connection, now, actor, "suppression.added", f"address:{digest.hex()}", detail)
+    return True
 
 
 def scrub(store: Store) -> None:

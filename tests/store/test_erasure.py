@@ -19,7 +19,8 @@ from postroom.person_page import render_html, render_text
 from store import audit, audit_verify, contacts, enrollments, messages, notices, suppression, threads
 from store.columns import House
 from store.database import Store
-from store.vocabulary import EnrollmentState, EventName, Label, SuppressionReason, ThreadState
+from store.errors import PermanentError
+from store.vocabulary import EnrollmentState, EventName, Label, SuppressionKind, SuppressionReason, ThreadState
 from tests.desks.desk import BOX, NOW, SECRET, C, Desk, J
 from tests.doors.public_site import write_config
 
@@ -114,6 +115,28 @@ def test_an_erased_person_is_never_imported_again(house: tuple[Desk, Opened], tm
     file.unlink()
     privacy.erase(opened, ADDRESS, "", actor=C, now=NOW)  # a second time changes nothing and fails at nothing
     assert found_in(desk.store, tmp_path) == []
+
+
+def test_a_restored_backup_learns_who_was_erased(house: tuple[Desk, Opened], tmp_path: Path) -> None:
+    desk, opened = house
+    row = {
+        "kind": "address",
+        "value": "",
+        "reason": "legal",
+        "hash": suppression.hash_value(SECRET, SuppressionKind.ADDRESS, ADDRESS).hex(),
+    }
+    other = {**row, "value": COLLEAGUE}
+    file = tmp_path / "suppression.jsonl"
+    file.write_text("".join(json.dumps(one) + "\n" for one in (row, other)), encoding="utf-8")
+    desk.letter(ADDRESS, "other")
+    assert privacy.reblock(opened, file, actor=C, now=NOW) == (1, [ADDRESS])
+    assert privacy.reblock(opened, file, actor=C, now=NOW) == (0, [ADDRESS])
+    assert EnrollmentState.ACTIVE not in desk.states(ADDRESS)
+    hashes = suppression.covering_hashes(SECRET, ADDRESS, None)
+    assert desk.store.read_now(suppression.find_covering, hashes, NOW) is not None
+    file.write_text('{"kind": "address", "value": "", "hash": "00"}\n', encoding="utf-8")
+    with pytest.raises(PermanentError, match="line 1"):
+        privacy.reblock(opened, file, actor=C, now=NOW)
 
 
 def test_others_stay_as_they_are(house: tuple[Desk, Opened]) -> None:
