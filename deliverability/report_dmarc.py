@@ -10,7 +10,15 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from xml.parsers import expat
 
-from deliverability.report_record import MOST_MESSAGES, MOST_ROWS, DomainReport, ReportRefused, ReportRow, added_up
+from deliverability.report_record import (
+    MOST_MESSAGES,
+    MOST_ROWS,
+    DomainReport,
+    ReportRefused,
+    ReportRow,
+    added_up,
+    printable,
+)
 from store.vocabulary import ReportKind
 
 _DEEPEST = 20  # elements within elements
@@ -101,7 +109,7 @@ class _Elements:
             self._text.append(data[:_LONGEST])
 
     def end(self, name: str) -> None:
-        value, self._text = "".join(self._text).strip()[:_LONGEST], []
+        value, self._text = printable("".join(self._text)[:_LONGEST]), []
         place = "/".join(self._path)
         if name.rpartition(":")[2] == "feedback":
             self.complete = True

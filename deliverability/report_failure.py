@@ -4,12 +4,12 @@ Of the message that failed nothing is kept but the address that sent it and the 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 
-from deliverability.report_record import MOST_MESSAGES, DomainReport, ReportRefused, ReportRow
+from deliverability.report_record import MOST_MESSAGES, DomainReport, ReportRefused, ReportRow, printable
 from store.vocabulary import ReportKind
 
 SUBJECT = re.compile(r"\bDMARC (?:failure|forensic) report\b", re.IGNORECASE)
@@ -20,17 +20,17 @@ _LABELS = {
 }
 
 
-def is_failure_report(fields: Sequence[tuple[str, str]], subject: str, report_type: str) -> bool:
-    """Tell whether a message is one; a complaint of a reader is none."""
+def is_failure_report(fields: Sequence[tuple[str, str]], subject: str, content_type: str) -> bool:
+    """Tell whether a message is one; a complaint of a reader is none, and neither is a person who speaks of one."""
     kind = dict(fields).get("feedback-type", "").lower()
-    return kind == "auth-failure" if kind else report_type != "delivery-status" and bool(SUBJECT.search(subject))
+    return kind == "auth-failure" if kind else content_type == "multipart/report" and bool(SUBJECT.search(subject))
 
 
 def parse_failure(
     fields: Sequence[tuple[str, str]], text: str, *, reporter: str, message_id: str, sent_on: date | None
 ) -> DomainReport:
     """Read a report from its fields, or from the text where it has none; raises ReportRefused with a slug."""
-    said: Mapping[str, str] = dict(fields) or _fields_of(text)
+    said = {name: printable(value) for name, value in (dict(fields) or _fields_of(text)).items()}
     try:
         source = str(ip_address(said.get("source-ip", "").partition(" ")[0].strip("[]").removeprefix("IPv6:")))
     except ValueError as broken:
@@ -46,7 +46,14 @@ def parse_failure(
     stopped = said.get("delivery-result", "").lower() in ("reject", "spam", "policy", "quarantine")
     why = said.get("auth-failure") or said.get("identity-alignment") or "dmarc"
     row = ReportRow(source, domain[:253], count, stopped=count * stopped, detail=f"failed: {why}"[:200])
-    return DomainReport(ReportKind.FAILURE, reporter[:200] or "unknown", message_id[:200], domain[:253], day, (row,))
+    return DomainReport(
+        ReportKind.FAILURE,
+        printable(reporter)[:200] or "unknown",
+        printable(message_id)[:200],
+        domain[:253],
+        day,
+        (row,),
+    )
 
 
 def _fields_of(text: str) -> dict[str, str]:

@@ -50,6 +50,11 @@ class ReportMail:
     refused: tuple[str, ...] = ()
 
 
+def printable(text: str) -> str:
+    """Return what a stranger wrote without signs that steer a terminal or that no database takes."""
+    return "".join(sign if sign.isprintable() else " " for sign in text).strip()
+
+
 def added_up(rows: list[ReportRow]) -> tuple[ReportRow, ...]:
     """Return one row for each source and domain."""
     sums: dict[tuple[str, str], ReportRow] = {}

@@ -1,13 +1,20 @@
 """What does a TLS report say? (RFC 8460, 4.4) Sessions per policy domain, with the reasons of those that failed."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from deliverability.report_record import MOST_MESSAGES, MOST_ROWS, DomainReport, ReportRefused, ReportRow, added_up
+from deliverability.report_record import (
+    MOST_MESSAGES,
+    MOST_ROWS,
+    DomainReport,
+    ReportRefused,
+    ReportRow,
+    added_up,
+    printable,
+)
 from store.vocabulary import ReportKind
 
 _MOST_KINDS = 5  # of failures that a row names
@@ -69,7 +76,7 @@ def _inner(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _text(found: Mapping[str, Any], name: str) -> str:
     value = found.get(name)
-    return re.sub(r"\s+", " ", value).strip()[:200] if isinstance(value, str) else ""
+    return printable(value[:200]) if isinstance(value, str) else ""
 
 
 def _count(value: Any) -> int | None:

@@ -25,7 +25,7 @@ _TYPE = re.compile(
 )
 _NAME = re.compile(r"\.(?:xml|json)(?:\.gz|\.zip|\.gzip)?$|\.(?:gz|zip)$", re.IGNORECASE)
 #: RFC 9990, 3.5.2 and 3.5.1; RFC 8460, 5.3: a subject and file names by which a broken report is known as one.
-_SUBJECT = re.compile(r"\breport[ -]domain:.*\bsubmitter:", re.IGNORECASE | re.DOTALL)
+_SUBJECT = re.compile(r"(?:\[[^\]]{1,30}\]\s*)*report[ -]domain:.*\bsubmitter:", re.IGNORECASE)  # a gateway may tag it
 _REPORT_NAME = re.compile(r"[^!\s]+![^!\s]+!\d{6,}!\d{6,}")
 
 
@@ -35,7 +35,7 @@ def read_report(
     """Return what the reports in a message say, None when it is no report; never raises for what it holds."""
     report_type = str(message.get_param("report-type", "") or "").lower()
     try:
-        if is_failure_report(feedback, subject, report_type):
+        if is_failure_report(feedback, subject, message.get_content_type()):
             said = parse_failure(
                 feedback, text, reporter=sender.rpartition("@")[2], message_id=str(message["Message-ID"] or "").strip(),
                 sent_on=day_of(str(message["Date"] or "")),
@@ -43,7 +43,7 @@ def read_report(
             return ReportMail((said,))
     except ReportRefused as refusal:
         return ReportMail(refused=(str(refusal),))
-    meant = report_type == "tlsrpt" or _SUBJECT.search(" ".join(subject.split())) is not None
+    meant = report_type == "tlsrpt" or _SUBJECT.match(" ".join(subject.split())) is not None
     reports: list[DomainReport] = []
     refused: list[str] = []
     for name, packed in _attachments(message):

@@ -14,6 +14,7 @@ from email.policy import compat32
 from email.utils import getaddresses, parsedate_to_datetime
 
 from deliverability.reports import dump, read_report
+from inbox.bounce_words import REPLY_SUBJECT
 from inbox.charsets import clean, decode_bytes, decode_words
 from inbox.html_text import html_to_text
 from inbox.report_parts import field_groups, returned_headers
@@ -100,8 +101,8 @@ def parse_mail(raw: bytes, *, largest: int = LARGEST) -> ParsedMail:
         for part, depth, group in _walk(message):
             _take(part, depth, group, found)
         mail = _describe(message, headers, found)
-        if mail.in_reply_to:
-            return mail  # a person's answer, whatever is attached
+        if mail.in_reply_to or REPLY_SUBJECT.match(mail.subject):
+            return mail  # a person's answer, or a report that a person passes on
         report = read_report(
             message, subject=mail.subject, text=mail.text, feedback=mail.feedback, sender=mail.from_address
         )

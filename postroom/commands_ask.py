@@ -154,6 +154,11 @@ def print_report(
     opened = open_all(find_config(config))
     start = since.replace(tzinfo=UTC) if since else datetime(1970, 1, 1, tzinfo=UTC)
     rows = opened.store.read_now(lambda connection: report.rows(connection, by, start)) if by in report.GROUPS else []
+    if by == "source" and not as_json:
+        found = opened.store.read_now(domain_figures.table, start)
+        columns = ("kind", "domain", "source", "messages", "share", "stopped", "last", "why")
+        output.print_rows(found, as_json=False, columns=columns, title="who sends as us; share: passed of messages")
+        return
     reported = by if by in report.REPORTED else "domain"
     rows += opened.store.read_now(lambda connection: domain_figures.rows(connection, reported, start))
     output.print_rows(rows, as_json=as_json, columns=("group", "figure", "value", "definition"))

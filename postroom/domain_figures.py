@@ -11,18 +11,26 @@ from postroom.report import DEFINITIONS
 from store import domain_reports
 from store.vocabulary import ReportKind
 
-_FAILED = "why the receiver did not let it pass: what was authenticated instead, or what broke"
-
 
 def rows(connection: Connection, by: str, since: datetime) -> list[dict[str, Any]]:
     """Return one row a figure and domain, or a domain and source, since an instant."""
     groups: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in domain_reports.by_source(connection, since.date()):
         groups[row["domain"] if by == "domain" else f"{row['domain']} {row['source']}"].append(row)
+    figures = [(group, *figure) for group, found in sorted(groups.items()) for figure in _figures(found, by)]
+    refused = domain_reports.refusals(connection, since)
+    figures += [(row["reporter"], "refused_report", row["refused"]) for row in refused]
     return [
-        {"by": by, "group": group, "figure": figure, "value": value, "definition": DEFINITIONS.get(figure, _FAILED)}
-        for group, found in sorted(groups.items())
-        for figure, value in _figures(found, by)
+        {"by": by, "group": group, "figure": figure, "value": value, "definition": DEFINITIONS[figure]}
+        for group, figure, value in figures
+    ]
+
+
+def table(connection: Connection, since: datetime) -> list[dict[str, Any]]:
+    """Return one row a domain and source for people."""
+    return [
+        {**row, "share": _share([row], "passed"), "last": f"{row['last']:%d %b %Y}", "why": row["detail"]}
+        for row in domain_reports.by_source(connection, since.date())
     ]
 
 

@@ -29,6 +29,8 @@ DEFINITIONS = {
     "reported_stopped": "of them, quarantined or rejected by the receiver",
     "never_passing": "addresses that sent in the domain's name, never passed and are no forwarders",
     "failure_reports": "single messages reported as failing DMARC",
+    "failed_because": "why it did not pass: what was authenticated instead, or what broke",
+    "refused_report": "a report that could not be read, and why",
     "tls_sessions": "connections to our mail servers that TLS reports count",
     "tls_failed": "share of them that could not be encrypted as asked",
     "hours_to_touch": "median hours from receipt to our answer seen in Sent",

@@ -162,6 +162,9 @@ def test_only_a_report_is_taken_for_one() -> None:
     )
     assert not parse_mail(complaint).report
     assert parse_mail(complaint.replace(b"abuse", b"auth-failure")).report
+    for subject in (b"Fwd: Report Domain: us.example Submitter: r.example", b"DMARC failure report about your mail"):
+        assert not parse_mail(head % (subject, b"", b"text/plain", b"your mail fails, please stop")).report
+    assert not parse_mail(report.replace(b"Subject: ", b"Subject: Fwd: ")).report
 
 
 @given(st.binary(max_size=400))
@@ -178,6 +181,19 @@ def test_no_bytes_bring_the_readers_down(data: bytes) -> None:
 def test_what_is_packed_comes_out(number: int, body: bytes) -> None:
     body = b"<" + body
     assert unpack(zipped(**{f"f{one}": body for one in range(number)})) == [body] * number
+
+
+def test_nothing_that_steers_a_terminal_or_breaks_a_database_comes_through() -> None:
+    hostile = b"r\\u0000\\u001b[2J\\ud800\\u202e"
+    (found,) = read_file(
+        b'{"organization-name": "%s", "report-id": "1", "date-range": {"start-datetime": "2026-03-01T00:00:00Z"}, "policies": '
+        b'[{"policy": {"policy-domain": "us.example"}, "summary": {"total-successful-session-count": 3, '
+        b'"total-failure-session-count": 1}, "failure-details": [{"result-type": "%s", "failed-session-count": 1}]}]}'
+        % (hostile, hostile)
+    )
+    assert found.reporter.isprintable() and found.rows[0].source.isprintable() and found.rows[0].detail.isprintable()
+    text = PLAIN.decode().replace("r.example", "r\u202e\x1b.example")
+    assert read_file(text.encode())[0].reporter.isprintable()
 
 
 def test_a_report_crosses_a_process_boundary() -> None:

@@ -99,6 +99,10 @@ def test_a_refused_report_says_why_and_one_of_others_is_not_counted(office: Offi
     assert [row["refused"] for row in refused] == ["xml-broken", "domain-of-others"]
     assert office.store.read_now(domain_reports.by_source, NOW.date() - timedelta(days=9000)) == []
     assert office.notices() == []
+    figures = office.store.read_now(domain_figures.rows, "domain", NOW - timedelta(days=1))
+    assert [(one["group"], one["value"]) for one in figures] == [
+        ("noreply@r.example", "xml-broken"), ("noreply@r.example", "domain-of-others"),
+    ]  # fmt: skip
 
 
 def test_where_reports_are_not_expected_they_count_nothing_and_are_still_no_reply(office: Office) -> None:
