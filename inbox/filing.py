@@ -16,14 +16,14 @@ from inbox.company_words import speaks_for_company
 from inbox.desk import give_owner, tell
 from inbox.domain_reports import file_report
 from inbox.judgement import FilingPolicy, Judgement
-from inbox.threads import NO_MATCH, ThreadMatch, match_reply
+from inbox.threads import NO_MATCH, ThreadMatch, bare_address, company_domains, full_name, match_reply
 from inbox.triage import Actions, decide_actions
 from outbound.results import Results
 from outbound.stop import LIVE, TABLE, apply_event
 from ownership.absence import acting_for, present_desk
 from ownership.assign import Assignment
 from store import absences, contacts, enrollments, messages, sends, suppression, threads
-from store.records import Enrollment, Thread
+from store.records import Enrollment, SentMessage, Thread
 from store.vocabulary import EventName, Label, StopEvent, SuppressionKind, SuppressionReason
 
 MACHINE = "postroom"
@@ -42,9 +42,17 @@ class Filed:
 
 def find_match(connection: Connection, found: Judgement, policy: FilingPolicy) -> ThreadMatch:
     """Look up the sends a message may answer and choose one."""
-    domain = found.from_address.rpartition("@")[2]
-    by_address = sends.find_sent(connection, recipient=[found.from_address, *found.failed_recipients])
-    company = () if domain in policy.shared_domains else sends.find_sent(connection, recipient_domain=[domain])
+    writer = found.from_address
+    addresses = {writer, bare_address(writer), *found.failed_recipients} - {""}
+    by_address = sends.find_sent(connection, recipient=sorted(addresses))
+    company: Sequence[SentMessage] = ()
+    person: Sequence[SentMessage] = ()
+    if not by_address and found.label != Label.BOUNCE:
+        domains = [one for one in company_domains(writer) if one not in policy.shared_domains]
+        company = sends.find_sent(connection, recipient_domain=domains) if domains else ()
+        first, last = full_name(found.from_name)
+        named = contacts.contacts_called(connection, first, last) if last else []
+        person = sends.find_sent(connection, contact_id=[one.id for one in named]) if named else ()
     return match_reply(
         ids=found.ids,
         from_address=found.from_address,
@@ -52,6 +60,7 @@ def find_match(connection: Connection, found: Judgement, policy: FilingPolicy) -
         by_id=sends.find_sent(connection, message_id=found.ids) if found.ids else (),
         by_token=sends.find_sent(connection, token=found.tokens) if found.tokens else (),
         by_address=by_address,
+        by_person=person,
         by_company=company,
     )
 
@@ -102,8 +111,21 @@ def file_message(connection: Connection, found: Judgement, policy: FilingPolicy,
         _suppress(connection, found, match, thread, actions.suppress, policy, now)
     made = give_owner(connection, found, match, thread, actions, policy, now) if thread and actions.owned else None
     if not actions.owned and actions.event == StopEvent.HOLD and found.announce:
-        _ask_about_hold(connection, found, policy, now)
+        said = f"An automatic reply from {found.from_address} may ask us to stop"
+        _ask_about_hold(connection, found, said, found.text, policy, now)
     return Filed(thread.id if thread else None, made, match, actions)
+
+
+def set_aside(connection: Connection, found: Judgement, reason: str, policy: FilingPolicy, now: datetime) -> None:
+    """Quarantine a message that cannot be read, hold everything to its writer, and ask a person."""
+    messages.quarantine(connection, found.id, reason, now)
+    match = find_match(connection, found, policy)
+    people = _people(connection, found, match, None)
+    if found.ours or found.from_address in policy.own_addresses() or not people:
+        return
+    _stop_sequences(connection, people, match, Actions(StopEvent.HOLD), policy, now)
+    said = f"A message from {found.from_address} could not be read ({reason}); it may ask us to stop"
+    _ask_about_hold(connection, found, said, f"postroom keeps it as message {found.id}.", policy, now)
 
 
 def _twin(connection: Connection, found: Judgement) -> dict[str, Any] | None:
@@ -128,12 +150,14 @@ def _tell_systems(
     tell(connection, policy, EventName.REPLY_CLASSIFIED, f"reply.classified:{found.id}", [], data | judged, now)
 
 
-def _ask_about_hold(connection: Connection, found: Judgement, policy: FilingPolicy, now: datetime) -> None:
-    """Ask compliance about an automatic reply that may ask us to stop: nobody owns it, everything is held."""
+def _ask_about_hold(
+    connection: Connection, found: Judgement, said: str, more: str, policy: FilingPolicy, now: datetime
+) -> None:
+    """Ask compliance about a message that may ask us to stop: nobody owns it, everything is held."""
     subject = f"[held] {found.from_address}: does this ask us to stop?"
     text = (
-        f"An automatic reply from {found.from_address} may ask us to stop; everything to the address is held until "
-        f"you decide.\n\n{found.text}\n\nIf it does: postroom suppression add {found.from_address}\n"
+        f"{said}; everything to the address is held until you decide.\n\n{more}\n\n"
+        f"If it does: postroom suppression add {found.from_address}\n"
     )
     keeper = _compliance(connection, policy, now)
     payload = {"subject": subject, "text": text}
@@ -198,6 +222,7 @@ def _people(connection: Connection, found: Judgement, match: ThreadMatch, thread
     """Return the contacts whose sequences this concerns: the person of the thread and the writer."""
     writer = contacts.contact_by_address(connection, found.from_address)
     ids = [match.sent.contact_id] if match.sent else []
+    ids += [sent.contact_id for sent in match.rivals]
     if thread is not None and thread.contact_id is not None and found.label != Label.BOUNCE:
         ids.append(thread.contact_id)
     if writer is not None and found.label != Label.BOUNCE:

@@ -49,6 +49,7 @@ class Judgement:
     decided_by: str = ""
     why: str = ""
     language: str = ""
+    from_name: str = ""
     held: bool = False
     return_on: date | None = None
     bounce: BounceKind | None = None

@@ -40,14 +40,15 @@ def decide_actions(
 ) -> Actions:
     """Decide what an arrival causes; a machine's `notice` (delivered, read) causes nothing.
 
-    `held`: a wish to stop is likely enough to hold everything. `proven`, `denied`: the sender is surely who From says,
+    `held`: a wish to stop is likely enough to hold everything. So is everything where several people may be meant.
+    `proven`, `denied`: the sender is surely who From says,
     surely not.
     """
     if notice:
         return Actions()
     trusted = _is_trusted(match, proven=proven, denied=denied)
     actions = _by_label(label, tags, match, bounce, return_on, received_at, trusted=trusted)
-    if held and label not in (Label.UNSUBSCRIBE, Label.BOUNCE):
+    if (held or match.rivals) and label not in (Label.UNSUBSCRIBE, Label.BOUNCE):
         human = label != Label.OUT_OF_OFFICE  # an automatic reply has no owner, but a person is asked all the same
         actions = replace(actions, event=StopEvent.HOLD, paused_until=None, owned=human, review=human)
     return replace(actions, alert=actions.alert or bool(ALERTING & tags))

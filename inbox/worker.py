@@ -15,8 +15,9 @@ from sqlalchemy import Connection
 from classifier.model import Classifier
 from deliverability.sender_proof import SenderProof
 from inbox.bounces import original_id
-from inbox.filing import Filed, file_message, find_match
+from inbox.filing import Filed, file_message, find_match, set_aside
 from inbox.forwards import forwarded_mail, is_forward
+from inbox.glance import glance
 from inbox.imap_syntax import UNKNOWN_AT
 from inbox.judgement import FilingPolicy, Judgement
 from inbox.parse import ParsedMail
@@ -213,7 +214,7 @@ class JudgeWorker:
     async def _judge(self, row: dict[str, Any], now: datetime) -> None:
         """Judge one message; a death or a fault of ours while it is in hand counts against it."""
         if await self._store.write(messages.count_death, row["id"]) > DEATHS:
-            await self._store.write(messages.quarantine, row["id"], "broke-processing-three-times", now)
+            await self._set_aside(row, "broke-processing-three-times", now)
             return
         try:
             raw = await self._store.read(messages.raw, row["sha256"])
@@ -228,13 +229,33 @@ class JudgeWorker:
                 found = await self._with_proof(found, raw)
             filed = await self._store.write(file_message, found, self._policy, now)
         except ParseRefused as problem:
-            await self._store.write(messages.quarantine, row["id"], str(problem), now)
+            await self._set_aside(row, str(problem), now)
             return
         except TemporaryError:
             await self._store.write(messages.count_no_death, row["id"])
             raise
         if filed is not None and self._on_filed is not None:
             self._on_filed(found, filed)
+
+    async def _set_aside(self, row: dict[str, Any], reason: str, now: datetime) -> None:
+        """Quarantine what cannot be read; it may ask us to stop, so everything to its sender is held."""
+        seen = glance(await self._store.read(messages.raw, row["sha256"]))
+        found = Judgement(
+            id=row["id"],
+            mailbox=row["mailbox"],
+            received_at=row["internal_at"],
+            announce=row["announce"],
+            mail_id="",
+            from_address=seen.from_address,
+            to_addresses=(),
+            subject="",
+            text="",
+            ids=seen.ids,
+            tokens=(),
+            label=Label.OTHER,
+            ours=row["folder"] == self._sent_folders.get(row["mailbox"]),
+        )
+        await self._store.write(set_aside, found, reason, self._policy, now)
 
     async def _look_inside(
         self, found: Judgement, row: dict[str, Any], mail: ParsedMail, raw: bytes
@@ -304,6 +325,7 @@ class JudgeWorker:
             announce=row["announce"],
             mail_id=mail.message_id,
             from_address=writer,
+            from_name=mail.from_name,
             to_addresses=to,
             subject=mail.subject,
             text="",

@@ -43,6 +43,13 @@ def contacts_named(connection: Connection, first: str, last: str, domain: str) -
     return [_as_contact(row) for row in connection.execute(query)]
 
 
+def contacts_called(connection: Connection, first: str, last: str) -> list[records.Contact]:
+    """Return the contacts with this full name at whatever address, as names are usually written."""
+    lasts = dict.fromkeys([last, last.lower(), last.upper(), last.title()])
+    query = select(_CONTACT).where(_CONTACT.c.last_name.in_(lasts), func.lower(_CONTACT.c.first_name) == first.lower())
+    return [_as_contact(row) for row in connection.execute(query.limit(20))]
+
+
 def contacts_at(connection: Connection, domain: str) -> list[records.Contact]:
     """Return the contacts of a mail domain and its subdomains."""
     ends = (f"@{domain}", f".{domain}")

@@ -112,7 +112,7 @@ class Contact(House, table=True):
     id: int | None = Field(default=None, primary_key=True)
     email: str = Field(unique=True)
     first_name: str = ""
-    last_name: str = ""
+    last_name: str = Field(default="", index=True)
     account_id: int | None = Field(default=None, index=True)
     country: str = ""
     state: str = ""

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbox.threads import NO_MATCH, ThreadMatch, address_tokens, base_subject, match_reply, referred_ids
+from inbox.threads import (
+    NO_MATCH,
+    ThreadMatch,
+    address_tokens,
+    bare_address,
+    base_subject,
+    company_domains,
+    full_name,
+    match_reply,
+    referred_ids,
+)
 from inbox.triage import DEFAULT_PAUSE, Actions, decide_actions
 from store.records import SentMessage
 from store.vocabulary import BounceKind, Label, SendState, StopEvent, SuppressionReason, Tag
@@ -25,7 +35,8 @@ SUBJECTS = [
     ("Re: Hello there", "hello there"), ("RE: AW: Hello there", "hello there"), ("Re[2]: Hello", "hello"),
     ("Fwd: [sales] Re: Hello", "hello"), ("WG: Hello", "hello"), ("TR: RE : Hello", "hello"), ("SV: VS: Odp: Hello", "hello"),
     ("回复：Hello", "hello"), ("Hello (fwd)", "hello"), ("Re: Re: Re: Hello", "hello"), ("Reply to all", "reply to all"),
-    ("[list]", "[list]"), ("Regarding: Hello", "regarding: hello"),
+    ("[list]", "[list]"), ("Regarding: Hello", "regarding: hello"), ("Re [4]: Hello", "hello"), ("Re^2: Hello", "hello"), ("Re: [list] Fwd[abc]: Hello", "hello"),
+    ("[Fwd: Re: Hello]", "hello"), ("[Fwd: [Fwd: Hello] ]", "hello"), ("Re: Hello (fwd) (fwd)", "hello"), ("Fwd: [list] [Fwd: Hello (fwd)]", "hello"), ("  Re:\tHello   there ", "hello there"), ("Re:", ""),
 ]  # fmt: skip
 
 
@@ -37,7 +48,28 @@ def test_base_subject(subject: str, base: str) -> None:
 @given(st.text(max_size=200))
 def test_base_subject_is_stable(subject: str) -> None:
     base = base_subject(subject)
-    assert base_subject(f"Re: {base}") == base_subject(base)
+    assert base_subject(base) == base
+    for more in (f"Re: {subject}", f"  AW:  {subject}", f"{subject} (fwd)", f"Fwd: Re: {base}"):
+        assert base_subject(more) == base
+    if not set(base) & set("[]"):
+        assert base_subject(f"[Fwd: {base}]") == base
+
+
+NAMES = [
+    ("Kim Lund", ("Kim", "Lund")), ("Lund, Kim", ("Kim", "Lund")), ('"Lund, Kim (Fjordbyg)"', ("Kim", "Lund")), ("Dr. Kim A. Lund", ("Kim", "Lund")), ("Kim", ("", "")), ("kim@x.example", ("", "")), ("", ("", "")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("display", "name"), NAMES)
+def test_full_names(display: str, name: tuple[str, str]) -> None:
+    assert full_name(display) == name
+
+
+def test_what_addresses_have_in_common() -> None:
+    assert bare_address("kim+news@x.example") == "kim@x.example"
+    assert bare_address("+kim@x.example") == "+kim@x.example"
+    assert company_domains("kim@mail.x.example") == ("mail.x.example", "x.example")
+    assert company_domains("kim") == ()
 
 
 def find(**changes: object) -> ThreadMatch:
@@ -72,6 +104,34 @@ def test_a_known_address_alone_opens_a_new_thread_of_the_last_send_and_proves_no
 def test_a_colleague_is_recognised_by_subject_only() -> None:
     assert find(from_address="dana@acme.example", by_company=(sent(),)).how == "company"
     assert find(from_address="dana@acme.example", subject="Invoice", by_company=(sent(),)) == NO_MATCH
+
+
+def to(contact: int, **changes: str) -> SentMessage:
+    return replace(sent(contact, **changes), contact_id=contact)
+
+
+def test_somebody_of_the_same_name_is_recognised_by_subject_only() -> None:
+    match = find(from_address="chris@private.example", by_person=(to(4),), by_company=(to(5),))
+    assert (match.how, match.proven, match.same_thread, match.rivals) == ("person", False, False, ())
+    assert match.sent == to(4)
+    assert find(subject="Invoice", by_person=(to(4),)) == NO_MATCH
+
+
+def test_an_answer_that_may_be_several_peoples_names_them_all() -> None:
+    match = find(
+        from_address="info@acme.example",
+        by_company=(to(3), to(4), to(3, subject="Other"), to(5, subject="RE: Hello there")),
+    )
+    assert match.sent == to(3)
+    assert [one.contact_id for one in match.rivals] == [5, 4]
+
+
+@pytest.mark.parametrize("label", [one for one in Label if one != Label.BOUNCE])
+def test_an_ambiguous_answer_holds_and_asks_a_person(label: Label) -> None:
+    match = replace(LOOSE, how="company", from_recipient=False, rivals=(to(9),))
+    made = decide_actions(label, frozenset(), match, received_at=NOW)
+    assert (made.event, made.suppress, made.task) == (StopEvent.HOLD, None, label == Label.INTERESTED)
+    assert made.owned == made.review == (label != Label.OUT_OF_OFFICE)
 
 
 def test_a_subject_alone_joins_nothing() -> None:

@@ -349,6 +349,30 @@ def test_one_person_speaks_for_themselves_unless_clearly_for_the_company(desk: D
     assert desk.states(DANA) == ({"opted_out"} if wide else {"active"})
 
 
+def test_an_alias_that_may_answer_for_several_holds_them_all_and_asks(desk: Desk) -> None:
+    for person in (CHRIS, DANA):
+        desk.letter(person)
+    desk.reply("info@acme.example", "not_interested", "no, thanks")
+    assert (desk.states(CHRIS), desk.states(DANA), desk.suppressed()) == ({"paused"}, {"paused"}, set())
+    assert (desk.owner(), desk.thread().state) == (J, ThreadState.REVIEW)
+
+
+def test_somebody_is_recognised_at_another_address_by_name_and_subject(desk: Desk) -> None:
+    for person in (CHRIS, DANA):
+        desk.contact(person, first_name=person.partition("@")[0].title(), last_name="Field")
+        desk.letter(person)
+    desk.reply("field77@gmail.com", "interested", from_name="Field, Chris")
+    assert (desk.states(CHRIS), desk.states(DANA)) == ({"replied"}, {"active"})
+    desk.reply("other@gmail.com", "interested", from_name="Dana Field", subject="Something else")
+    assert desk.states(DANA) == {"active"}
+
+
+def test_a_plus_address_is_the_same_person(desk: Desk) -> None:
+    desk.letter(CHRIS)
+    desk.reply(CHRIS.replace("@", "+news@"), "interested", subject="About you")
+    assert desk.states(CHRIS) == {"replied"}
+
+
 def test_a_doubtful_wish_holds_everything_and_asks(desk: Desk) -> None:
     started(desk, "other", held=True)
     assert (desk.owner(), desk.states(CHRIS), desk.suppressed()) == (J, {"paused"}, set())

@@ -167,6 +167,41 @@ def test_what_kills_the_reader_is_quarantined_after_three_deaths_and_stops_nobod
     )  # fmt: skip
 
 
+def states(office: Office) -> list[str]:
+    return [str(one.state) for one in office.store.read_now(enrollments.enrollments_of, [1])]
+
+
+def questions(office: Office) -> list[str]:
+    rows = office.store.read_now(notices.waiting, NOW + timedelta(days=9), 99)
+    return [row["payload"]["subject"] for row in rows if row["payload"].get("subject", "").startswith("[held]")]
+
+
+BOMB = written("stop").replace(b"\r\n\r\n", b"\r\n" + b"X-A: b\r\n" * 40_000 + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        written("this kills the reader"),
+        BOMB,
+        written("this kills the reader", sender="someone@else.example"),
+    ],
+    ids=["kills", "bomb", "answers-from-elsewhere"],
+)
+def test_what_cannot_be_read_may_ask_us_to_stop(office: Office, raw: bytes) -> None:
+    key = office.arrive(raw)
+    office.work(DEATHS + 1)
+    assert office.row(key)["stage"] == MessageStage.QUARANTINED
+    assert (states(office), len(questions(office))) == (["paused"], 1)
+
+
+@pytest.mark.parametrize("sender", ["stranger@else.example", "", BOX])
+def test_what_cannot_be_read_and_answers_nobody_holds_nothing(office: Office, sender: str) -> None:
+    office.arrive(written("this kills the reader", sender=sender).replace(LETTER.encode(), b"<x@else.example>"))
+    office.work(DEATHS + 1)
+    assert (states(office), questions(office)) == (["active"], [])
+
+
 def test_a_fault_of_ours_is_given_three_tries(office: Office) -> None:
     poison = office.arrive(written("this breaks the reader"))
     for _ in range(DEATHS):

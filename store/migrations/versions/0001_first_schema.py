@@ -182,6 +182,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("contact", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_contact_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_contact_last_name"), ["last_name"], unique=False)
 
     op.create_table(
         "correction",
@@ -838,6 +839,7 @@ def downgrade() -> None:
     op.drop_table("cursor")
     op.drop_table("correction")
     with op.batch_alter_table("contact", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_contact_last_name"))
         batch_op.drop_index(batch_op.f("ix_contact_account_id"))
 
     op.drop_table("contact")
