@@ -37,10 +37,10 @@ def rate(work: Callable[[bytes], object], mails: list[bytes]) -> float:
     """Return messages a second, the median of several rounds."""
     rates = []
     for _ in range(ROUNDS):
-        begin = time.perf_counter()
+        begin = time.process_time()
         for raw in mails:
             work(raw)
-        rates.append(len(mails) / (time.perf_counter() - begin))
+        rates.append(len(mails) / (time.process_time() - begin))
     return statistics.median(rates)
 
 

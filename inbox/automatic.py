@@ -16,6 +16,8 @@ from inbox.automatic_words import (
     CHALLENGE_TEXT,
     HELP_DESK,
     LEFT_TEXT,
+    LIST_BOX,
+    LIST_SUBJECT,
     OPT_OUT_ALONE,
     OPT_OUT_BOX,
     TICKET_MADE,
@@ -173,6 +175,7 @@ def _automatic_reply(mail: ParsedMail) -> Evidence | None:
         ("precedence", precedence in ("auto_reply", "auto-reply", "autoreply"), "Precedence: auto_reply"),
         ("auto-subject", _absent_by_subject(mail), "the subject of an automatic reply"),
         ("ticket", _is_ticket(mail), "a help desk's confirmation"),
+        ("list", _is_list_manager(mail), "a mailing list's manager"),
         ("challenge", _is_challenge(mail), "a filter that wants us to prove we are people"),
     )
     name, why = next(((name, why) for name, holds, why in marks if holds), ("", ""))
@@ -208,6 +211,12 @@ def _is_ticket(mail: ParsedMail) -> bool:
     )
 
 
+def _is_list_manager(mail: ParsedMail) -> bool:
+    """Tell whether a mailing list's manager answers: results of commands, subscriptions to confirm."""
+    manager = LIST_BOX.match(mail.from_address) or any(mail.all(name) for name in ("x-mailman-version", "x-beenthere", "list-id"))  # fmt: skip
+    return bool(manager and LIST_SUBJECT.search(mail.subject))
+
+
 def _is_challenge(mail: ParsedMail) -> bool:
     text = " ".join(mail.text[:1500].split())
     return bool(CHALLENGE_TEXT.search(text) and CHALLENGE_STEP.search(text))
@@ -219,7 +228,8 @@ def _automatic_tags(mail: ParsedMail) -> frozenset[Tag]:
     if LEFT_TEXT.search(text):
         tags.add(Tag.LEFT_COMPANY)
     absent = ABSENCE_TEXT.search(text) or ABSENCE_SUBJECT.match(mail.subject)
-    machine = TICKET_SUBJECT.search(mail.subject) or TICKET_TEXT.search(text) or _is_challenge(mail)
+    machine = TICKET_SUBJECT.search(mail.subject) or TICKET_TEXT.search(text)
+    machine = machine or _is_challenge(mail) or _is_list_manager(mail)
     if not absent and not tags and machine:
         tags.add(Tag.TICKET_ACK)
     return frozenset(tags)

@@ -82,6 +82,14 @@ CHALLENGE_STEP = re.compile(  # what it wants us to do
     r"https?://|\bclick|\blink\b|\breply\b|\brequest form|\bcliqu|\blien\b|\bklick|\benlace|\bclic\b|\bresponda|\bclique|\bantworten|\bempty message|\bcaptcha|confirm|нажмите|ссылк",
     re.IGNORECASE,
 )
+LIST_BOX = re.compile(
+    r"(?:majordomo|listserv|listproc|mailman|sympa|ezmlm|listmaster)\b|.{1,64}-(?:request|owner|confirm|join|leave|subscribe|help)(?:[+=-].{0,120})?@"
+)
+LIST_SUBJECT = re.compile(
+    r"results? of your (?:e-?mail )?commands?|(?:majordomo|listserv|mailman) (?:results|command|file)|command (?:results|confirmation)|confirm(?:ation)?\b.{0,40}\b(?:subscri|membership|join)|(?:subscri\w{1,8}|membership) (?:results|confirmation|request)|welcome to (?:the )?.{0,60}(?:mailing )?list|"
+    r"^confirm [0-9a-f]{16,}|(?:bestätigung|bestätigen)\b.{0,40}\b(?:abonn|anmeldung|mitglied)|willkommen (?:bei|auf) der .{0,60}liste|confirme[rz]?\b.{0,40}abonn|confirm\w{0,8} (?:su|tu|la) suscrip",
+    re.IGNORECASE,
+)
 HELP_DESK = re.compile(
     r"(?:no-?reply|do-?not-?reply|support|help-?desk|service|servicedesk|service-?desk|tickets?|kundenservice|kundendienst|info|jira|otrs|soporte|atencion|ayuda|suporte|atendimento|assistenza|supporto|klantenservice|sav|serviceclient|customer|desk)\b"
 )

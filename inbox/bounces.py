@@ -39,6 +39,10 @@ _PERSONAL = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _ALONE = re.compile(r"^[\s>*\"'<\[(=-]{0,12}[^\s@<>]{1,64}@[^\s@<>]{1,250}[\s>\"')\].:,=-]{0,12}$", re.MULTILINE)
+_YOURS = re.compile(
+    r"\b(?:your|ihre|votre|su|tu|il (?:suo|tuo)|uw|je|sua|seu) (?:e-?mail|mail|message|nachricht|courriel|mensaje|correo|messaggio|bericht|mensagem)\b|您的|ваш",
+    re.IGNORECASE,
+)  # fmt: skip
 _FOR_GOOD = re.compile(
     r"(?<!fails )(?<!non-)(?:permanent|fatal)(?:ly)?\b|failed 20 attempts|undeliverable to", re.IGNORECASE
 )
@@ -162,7 +166,8 @@ def looks_automatic(mail: ParsedMail) -> bool:
         return False
     named = _ALONE.search(head) is not None
     if mail.return_path == "":
-        return told and not answers and (failure or named)
+        ours = _addresses_or_codes(head, mail) or _YOURS.search(head)
+        return told and not answers and (named or (failure and bool(ours)))
     machine = bool(MACHINE.search(f"{mail.from_address.partition('@')[0]} {mail.from_name}"))
     coded = bool(_ENHANCED.search(head) or _SMTP.search(head)) and bool(failed_addresses(head, mail))
     known = named or coded or "non-delivery report" in head.lower()

@@ -16,7 +16,7 @@ from inbox.parse import ParsedMail
 from inbox.quotes import new_text
 from store.vocabulary import Label, Tag
 
-DISTRUSTFUL = frozenset({"challenge", "ticket"})  # they speak of spam and unwanted mail: no wish of anybody's
+DISTRUSTFUL = frozenset({"challenge", "ticket", "list"})  # they speak of spam and unwanted mail: no wish of anybody's
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,18 @@ def test_help_desks(box: str, subject: str, body: str) -> None:
     assert (found.label, found.name, found.tags) == (Label.OUT_OF_OFFICE, "ticket", frozenset({Tag.TICKET_ACK}))
 
 
+LISTS = [
+    ("mailman-bounces@lists.example", "The results of your email commands", "X-Mailman-Version: 2.1\r\n"), ("Majordomo@lists.example", "Majordomo results: Orders", ""), ("news-request@lists.example", "confirm 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567", ""),
+    ("news-confirm+x@lists.example", "Confirmation required to join the News mailing list", "List-Id: <news.lists.example>\r\n"), ("listserv@lists.example", "Command confirmation request (1234)", ""), ("news-request@lists.example", 'Welcome to the "News" mailing list', ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sender", "subject", "more"), LISTS)
+def test_managers_of_mailing_lists(sender: str, subject: str, more: str) -> None:
+    found = find_evidence(parse_mail(mail(sender, subject, "Unsubscribe: reply with that word.", more)))
+    assert (found.label, found.name, found.tags) == (Label.OUT_OF_OFFICE, "list", frozenset({Tag.TICKET_ACK}))
+
+
 PEOPLE = [
     "Your mail was in my spam folder and quarantined by our filter. I released it. What does it cost?", "We have a ticket number 48213 for this in our system, please call Ole about it.",
     "Please confirm that you are the right person to deliver the message to our board.", "Ihre Nachricht konnte ich erst heute lesen, da sie nicht zugestellt wurde. Bitte senden Sie ein Angebot an ole@fjordbyg.example.",
@@ -111,6 +123,12 @@ PEOPLE = [
 @pytest.mark.parametrize("body", PEOPLE)
 def test_people_who_speak_of_machines(body: str) -> None:
     assert find_evidence(parse_mail(mail(f"Kim Lund <{WHO}>", "Re: Orders", body, ""))).label is None
+
+
+def test_a_list_of_what_our_own_filter_keeps_is_no_bounce() -> None:
+    body = "Review these messages\n\n1 message is being held for you to review."
+    found = find_evidence(parse_mail(mail("quarantine@filter.example", "You have messages in quarantine", body)))
+    assert found.label is None
 
 
 def test_a_shortened_address_is_nobodys() -> None:
