@@ -228,8 +228,8 @@ def _automatic_tags(mail: ParsedMail) -> frozenset[Tag]:
     if LEFT_TEXT.search(text):
         tags.add(Tag.LEFT_COMPANY)
     absent = ABSENCE_TEXT.search(text) or ABSENCE_SUBJECT.match(mail.subject)
-    machine = TICKET_SUBJECT.search(mail.subject) or TICKET_TEXT.search(text)
-    machine = machine or _is_challenge(mail) or _is_list_manager(mail)
+    ticket = TICKET_SUBJECT.search(mail.subject) or TICKET_TEXT.search(text)
+    machine = ticket or _is_challenge(mail) or _is_list_manager(mail)
     if not absent and not tags and machine:
         tags.add(Tag.TICKET_ACK)
     return frozenset(tags)
