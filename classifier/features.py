@@ -47,14 +47,19 @@ def extract(text: str) -> dict[str, dict[str, float]]:
     words.update(f"w:{first} {second}" for first, second in itertools.pairwise(marked))
     chars: Counter[str] = Counter()
     for token, count in Counter(found).items():
-        for gram in _grams(token):
+        for gram in grams(token):
             chars[gram] += count
-    numbers = _numbers(normalised, found) | phrase_features(normalised)
-    return {"word": dict(words), "char": dict(chars), "number": numbers}
+    return {"word": dict(words), "char": dict(chars), "number": number_features(normalised, found)}
+
+
+def number_features(normalised: str, found: list[str]) -> dict[str, float]:
+    """Return counts as small numbers, and the set phrases that occur."""
+    return _numbers(normalised, found) | phrase_features(normalised)
 
 
 @lru_cache(maxsize=65536)
-def _grams(token: str) -> tuple[str, ...]:
+def grams(token: str) -> tuple[str, ...]:
+    """Return the character n-grams of a token, marked at its ends."""
     padded = f" {token} "
     return tuple(
         f"c:{padded[start : start + size]}"

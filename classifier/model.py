@@ -1,13 +1,13 @@
 """What does a reply mean, how sure are we, and which words say so?
 
-The shipped model is a JSON file and an array file (no pickle), loaded in a moment and evaluated with numpy; the same
-`features.extract` made its training data. scikit-learn is needed for training only.
+The shipped model is a JSON file and an array file (no pickle), loaded in a moment and evaluated with numpy; `memo`
+finds the same features as `features.extract` did for training, quicker. scikit-learn is needed for training only.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +15,8 @@ import numpy as np
 
 from classifier import embeddings
 from classifier.abstain import Thresholds, decide
-from classifier.features import extract, weighted
+from classifier.memo import Memo
+from classifier.why import explain
 from store.errors import PermanentError
 from store.vocabulary import Label, Tag
 
@@ -38,10 +39,20 @@ class Classification:
     probabilities: Mapping[Label, float]
 
 
-class Classifier(Protocol):
-    """The seam: text in, meaning out."""
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What is known besides the text."""
 
-    def classify(self, text: str) -> Classification:
+    automatic: bool = False  #: a header hints at a machine, without proof (X-Auto-Response-Suppress)
+
+
+NO_HINTS = Hints()
+
+
+class Classifier(Protocol):
+    """The seam: text in, meaning out. It computes: call it in a thread, never on the event loop."""
+
+    def classify(self, text: str, hints: Hints = NO_HINTS) -> Classification:
         """Classify the sender's new text."""
         ...
 
@@ -85,63 +96,78 @@ class LinearModel:
         self.terms = tuple(terms)
         self.index = {term: column for column, term in enumerate(self.terms)}
         self.idf = idf
-        self._idf = dict(enumerate(idf.tolist()))
-        self.heads = dict(heads)
         self.temperature = temperature
         self.thresholds = thresholds
         self.sense = sense
+        self._memo = Memo(self.index, idf)
+        self._all = np.hstack([coefficients for _, coefficients, _ in heads.values()])  # one look-up for all heads
+        self._constant = np.concatenate([np.asarray(intercept, dtype=np.float64) for _, _, intercept in heads.values()])
+        self._part: dict[str, slice] = {}
+        self.heads: dict[str, tuple[tuple[str, ...], np.ndarray, np.ndarray]] = {}
+        start = 0
+        for name, (names, _, intercept) in heads.items():
+            part = self._part[name] = slice(start, start + len(names))
+            self.heads[name] = (names, self._all[:, part], intercept)
+            start = part.stop
 
-    def classify(self, text: str) -> Classification:
+    def classify(self, text: str, hints: Hints = NO_HINTS) -> Classification:
         """Classify the sender's new text; an empty one is `other`."""
-        if not text.strip():
-            return Classification(Label.OTHER, 1.0, frozenset(), True, False, "no new text", "", {Label.OTHER: 1.0})
-        columns, values = self._vector(text)
-        names, coefficients, intercept = self.heads["label"]
-        scores = values @ coefficients[columns] + intercept
-        temperature, bars = self.temperature, self.thresholds
-        if self.sense is not None and embeddings.available():
-            scores = join(scores[None, :], self.sense.log_probabilities(embeddings.embed(text)[None, :]))[0]
-            temperature, bars = self.sense.temperature, self.sense.thresholds
-        probabilities = dict(zip(map(Label, names), softmax(scores / temperature).tolist(), strict=True))
-        decision = decide(probabilities, bars)
-        return Classification(
-            label=decision.label,
-            confidence=probabilities[decision.label],
-            tags=self._tags(columns, values),
-            abstained=decision.abstained,
-            hold=decision.hold,
-            why=self._why(columns, values, coefficients, names.index(decision.best)),
-            language=self._language(columns, values),
-            probabilities=probabilities,
-        )
+        return self.classify_many([text], [hints])[0]
+
+    def classify_many(self, texts: Sequence[str], hints: Sequence[Hints] = ()) -> list[Classification]:
+        """Classify many texts, as one at a time but quicker: their points are found together."""
+        points = embeddings.embed_many(texts) if self.sense is not None and embeddings.available() else None
+        known = hints or [NO_HINTS] * len(texts)
+        return [
+            self._classify(text, None if points is None else points[row], known[row]) for row, text in enumerate(texts)
+        ]
 
     def tags(self, text: str) -> frozenset[Tag]:
         """Return the tags of a text, by its words."""
-        return self._tags(*self._vector(text))
+        columns, values = self._memo.vector(text)
+        return self._tags(values @ self._all[columns] + self._constant)
 
-    def _vector(self, text: str) -> tuple[np.ndarray, np.ndarray]:
-        pairs = list(weighted(extract(text), self.index, self._idf))
-        return np.array([column for column, _ in pairs], dtype=np.intp), np.array([value for _, value in pairs])
+    def _classify(self, text: str, point: np.ndarray | None, hints: Hints) -> Classification:
+        if not text.strip():
+            return Classification(Label.OTHER, 1.0, frozenset(), True, False, "no new text", "", {Label.OTHER: 1.0})
+        columns, values = self._memo.vector(text)
+        found = values @ self._all[columns] + self._constant
+        names = self.heads["label"][0]
+        scores = by_words = found[self._part["label"]]
+        temperature, bars = self.temperature, self.thresholds
+        if self.sense is not None and point is not None:
+            scores = join(scores[None, :], self.sense.log_probabilities(point[None, :]))[0]
+            temperature, bars = self.sense.temperature, self.sense.thresholds
+        chances = dict(zip(map(Label, names), softmax(scores / temperature).tolist(), strict=True))
+        decision = decide(chances, bars)
+        if hints.automatic and decision.abstained and decision.best == Label.OUT_OF_OFFICE and not decision.hold:
+            decision = replace(decision, label=decision.best, abstained=False)  # the header settles the doubt
+        agree = names[int(np.argmax(by_words))] == decision.best
+        pushes = self._pushes(columns, values, names.index(decision.best)) if agree else ()
+        return Classification(
+            label=decision.label,
+            confidence=chances[decision.label],
+            tags=self._tags(found),
+            abstained=decision.abstained,
+            hold=decision.hold,
+            why=explain(pushes, decision, chances, words_agree=agree),
+            language=self.heads["language"][0][int(np.argmax(found[self._part["language"]]))],
+            probabilities=chances,
+        )
 
-    def _tags(self, columns: np.ndarray, values: np.ndarray) -> frozenset[Tag]:
-        names, coefficients, intercept = self.heads["tags"]
-        scores = values @ coefficients[columns] + intercept
-        return frozenset(Tag(name) for name, score in zip(names, scores, strict=True) if score > 0)
+    def _tags(self, found: np.ndarray) -> frozenset[Tag]:
+        scores = found[self._part["tags"]]
+        return frozenset(Tag(name) for name, score in zip(self.heads["tags"][0], scores, strict=True) if score > 0)
 
-    def _language(self, columns: np.ndarray, values: np.ndarray) -> str:
-        names, coefficients, intercept = self.heads["language"]
-        return names[int(np.argmax(values @ coefficients[columns] + intercept))]
-
-    def _why(self, columns: np.ndarray, values: np.ndarray, coefficients: np.ndarray, label: int) -> str:
-        pushes = values * (coefficients[columns, label] - coefficients[columns].mean(axis=1))
-        words = [
-            (push, self.terms[column][2:])
+    def _pushes(self, columns: np.ndarray, values: np.ndarray, label: int) -> list[tuple[float, str]]:
+        """Return the words and phrases that speak for a label more than for the others."""
+        rows = self._all[columns, self._part["label"]]
+        pushes = values * (rows[:, label] - rows.mean(axis=1))
+        return [
+            (push, self.terms[column])
             for column, push in zip(columns.tolist(), pushes.tolist(), strict=True)
-            if push > 0 and self.terms[column].startswith("w:")
+            if push > 0 and self.terms[column][:2] != "c:"
         ]
-        best = [word.replace("<s>", "").replace("</s>", "").strip() for _, word in sorted(words, reverse=True)[:6]]
-        shown = [word for word in dict.fromkeys(best) if word][:3]
-        return "strongest words: " + ", ".join(f'"{word}"' for word in shown) if shown else "no single word decided"
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

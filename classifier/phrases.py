@@ -45,9 +45,8 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "but": (r"\bbut\b|\baber\b|\bjedoch\b|\bmais\b|\bpero\b|\bma\b|\bperò\b|\bmaar\b|\bmas\b|however|although|unless",),
     "not": (r"\b(?:not|no|never|don't|dont|won't|isn't|nicht|kein\w*|nie|ne|pas|aucun\w*|jamais|nunca|non|niente|mai|niet|geen|nooit|não|nao|nem)\b",),
 }  # fmt: skip
-_PATTERNS = {
-    name: re.compile("|".join(f"(?:{one})" for one in parts), re.IGNORECASE) for name, parts in _GROUPS.items()
-}
+# Lower text and patterns that regard case: three times as quick as patterns that disregard it.
+_PATTERNS = {name: re.compile("|".join(f"(?:{one})" for one in parts)) for name, parts in _GROUPS.items()}
 NAMES = tuple(f"p:{name}" for name in _GROUPS)
 PAIRS = (("stop", "price"), ("stop", "yes"), ("decline", "stop"), ("decline", "price"), ("away", "yes"), ("away", "stop"),
          ("decline", "later"), ("person", "not"), ("but", "decline"), ("but", "yes"), ("stop", "not"), ("left", "away"))  # fmt: skip
@@ -55,7 +54,7 @@ PAIRS = (("stop", "price"), ("stop", "yes"), ("decline", "stop"), ("decline", "p
 
 def phrase_features(normalised: str) -> dict[str, float]:
     """Return which groups occur (1.0), also in the last sentence alone, and which pairs occur together."""
-    text = " ".join(normalised.split())
+    text = " ".join(normalised.lower().split())
     found = {name: bool(pattern.search(text)) for name, pattern in _PATTERNS.items()}
     features = {f"p:{name}": 1.0 for name, hit in found.items() if hit}
     features.update({f"p:{one}+{two}": 1.0 for one, two in PAIRS if found[one] and found[two]})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from classifier.model import Classification
+from classifier.model import Classification, Hints
 from inbox.automatic import Evidence, answers_invitation, find_evidence
 from inbox.automatic_words import OPT_OUT_ALONE, OPT_OUT_TEXT
 from inbox.bounces import BounceReport
@@ -38,7 +38,7 @@ class Meaning:
 
 def understand(
     mail: ParsedMail,
-    classify: Callable[[str], Classification],
+    classify: Callable[[str, Hints], Classification],
     *,
     received_at: datetime | None,
     sent_texts: Sequence[str] = (),
@@ -47,7 +47,7 @@ def understand(
     """Label a message and say why; `sent_texts` are ours, to be subtracted from what is quoted."""
     evidence = find_evidence(mail, own_addresses=own_addresses)
     fresh = new_text(mail.text, sent_texts)
-    said = classify(fresh.text)
+    said = classify(fresh.text, Hints(automatic=bool(mail.get("x-auto-response-suppress"))))
     tags = frozenset(evidence.tags) | ({Tag.FORWARDED} if fresh.forwarded else set())
     sent_on = mail.date or received_at
     invitation = answers_invitation(mail)

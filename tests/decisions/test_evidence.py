@@ -36,7 +36,7 @@ def said(label: Label = Label.OTHER, *, hold: bool = False) -> Classification:
 
 
 def meaning(raw: bytes, label: Label = Label.OTHER, *, hold: bool = False) -> Meaning:
-    return understand(parse_mail(raw), lambda text: said(label, hold=hold), received_at=None)
+    return understand(parse_mail(raw), lambda text, hints: said(label, hold=hold), received_at=None)
 
 
 ARF = (

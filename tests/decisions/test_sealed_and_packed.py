@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifier.model import Classification
+from classifier.model import NO_HINTS, Classification, Hints
 from inbox.parse import MOST_PARTS, parse_mail
 from inbox.rtf import _DICTIONARY, rtf_text, unpack_rtf
 from inbox.sealed import signed_content
@@ -24,7 +24,7 @@ INNER = b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 
 TEXT = "Bitte kein weiteres Angebot, Grüße"
 
 
-def classify(text: str) -> Classification:
+def classify(text: str, hints: Hints = NO_HINTS) -> Classification:
     return Classification(Label.OTHER, 1.0, frozenset(), True, False, "", "en", {Label.OTHER: 1.0})
 
 

@@ -8,8 +8,10 @@ import pytest
 from classifier import embeddings
 from classifier.card import CARD
 from classifier.evaluate import figures, judge_apart, macro_f1
+from classifier.features import extract, weighted
 from classifier.labels import CORPUS, MIRROR, read_corpus
-from classifier.model import SHIPPED, load_model
+from classifier.memo import Memo
+from classifier.model import SHIPPED, Classification, Hints, load_model
 from store.errors import PermanentError
 from store.vocabulary import Label
 
@@ -78,3 +80,41 @@ def test_one_text_is_judged_as_many_are() -> None:
 def test_figures_are_those_of_a_hand_count() -> None:
     truth = [Label.INTERESTED, Label.INTERESTED, Label.OTHER]
     assert macro_f1(truth, [Label.INTERESTED, Label.OTHER, Label.OTHER]) == pytest.approx(2 / 3)
+
+
+def test_many_are_classified_as_one_at_a_time() -> None:
+    texts = ["", *(one.text for one in read_corpus(MIRROR)[:8])]
+    assert MODEL.classify_many(texts) == [MODEL.classify(text) for text in texts]
+
+
+def test_the_memo_finds_the_features_of_training() -> None:
+    idf = dict(enumerate(MODEL.idf.tolist()))
+    memo = Memo(MODEL.index, MODEL.idf)
+    for one in [*read_corpus(MIRROR)[::10], *read_corpus(MIRROR)[:3]]:
+        columns, values = memo.vector(one.text)
+        found = dict(zip(columns.tolist(), values.tolist(), strict=True))
+        assert found == pytest.approx(dict(weighted(extract(one.text), MODEL.index, idf)))
+
+
+def test_a_header_of_a_machine_settles_a_doubtful_absence_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embeddings, "available", lambda: False)
+    absent = [one.text for one in read_corpus(MIRROR) if one.label == Label.OUT_OF_OFFICE]
+    doubtful = [text for text in absent if _doubtful(MODEL.classify(text))]
+    assert doubtful
+    for text in doubtful:
+        assert MODEL.classify(text, Hints(automatic=True)).label == Label.OUT_OF_OFFICE
+    yes = "What would it cost for forty users? Could we talk on Thursday?"
+    assert MODEL.classify(yes, Hints(automatic=True)) == MODEL.classify(yes)
+
+
+def _doubtful(said: Classification) -> bool:
+    best = max(said.probabilities, key=lambda label: said.probabilities[label])
+    return said.abstained and best == Label.OUT_OF_OFFICE and not said.hold
+
+
+def test_why_names_words_a_colleague_understands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embeddings, "available", lambda: False)
+    why = MODEL.classify("Please remove me from your list, see https://a.example/x").why
+    assert "wants us to stop" in why
+    assert '"remove' in why
+    assert "<" not in why

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from classifier.model import Classification
+from classifier.model import NO_HINTS, Classification, Hints
 from deliverability.resolver import DictResolver
 from deliverability.sender_proof import prove_sender
 from inbox.judgement import FilingPolicy
@@ -30,7 +30,7 @@ POLICY = FilingPolicy(
 
 
 class Nobody:
-    def classify(self, text: str) -> Classification:
+    def classify(self, text: str, hints: Hints = NO_HINTS) -> Classification:
         return Classification(Label.INTERESTED, 0.9, frozenset(), False, False, "yes", "en", {Label.INTERESTED: 0.9})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from classifier.model import Classification
+from classifier.model import NO_HINTS, Classification, Hints
 from deliverability.resolver import DictResolver, Zone
 from deliverability.sender_proof import prove_sender
 from inbox.filing import Filed
@@ -36,7 +36,7 @@ MX = "mx.out.example"  # the name under which our own server writes Authenticati
 class Reader:
     """A classifier that finds everybody interested who does not say stop."""
 
-    def classify(self, text: str) -> Classification:
+    def classify(self, text: str, hints: Hints = NO_HINTS) -> Classification:
         return replace(YES, label=Label.UNSUBSCRIBE) if "stop" in text else YES
 
 
