@@ -26,6 +26,7 @@ from sandbox.dns import NameServer
 
 ROOT = Path(__file__).parents[1]
 PEER = "checkdmarc==6.0.4"
+PATIENCE = 60.0  # seconds of one lookup: a busy machine is no failing name server
 TTL = 3600  # seconds: nothing runs out while we measure
 RELAY = "192.0.2.25"
 #: What the peer's interpreter runs: domains and server by standard input, two times in seconds by standard output.
@@ -105,10 +106,12 @@ class Server:
 
 async def measure_ours(server: Server, domains: list[str]) -> list[tuple[float, float]]:
     """Return (seconds, questions) a domain, cold and again."""
-    resolver, found = DnsResolver(("127.0.0.1", server.port)), []
+    resolver, found = DnsResolver(("127.0.0.1", server.port), PATIENCE), []
     for _ in range(2):
         began = time.perf_counter()
-        checks = await check_domains(resolver, domains, selectors=dict.fromkeys(domains, ("k1",)), relays=(RELAY,))
+        checks = await check_domains(
+            resolver, domains, selectors=dict.fromkeys(domains, ("k1",)), relays=(RELAY,), budget=2 * PATIENCE
+        )
         seconds = time.perf_counter() - began
         wrong = [one for one in checks if one.verdict not in ("ready", "degraded")]
         assert not wrong, f"{len(wrong)} domains were not read: {wrong[0]}"

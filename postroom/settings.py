@@ -34,6 +34,7 @@ class RetentionSettings(Settings):
     letter_text: Keep = Field(None, description="text of letters of ended enrollments")
     decision_facts: Keep = Field(None, description="facts and rules of decisions about owners")
     notice_text: Keep = Field(None, description="text of delivered notifications")
+    report_sources: Keep = Field(None, description="addresses that DMARC and TLS reports name")
     audit_private: Keep = Field(None, description="personal data behind audit entries")
     suppression_legal: Keep = Field(None, description="readable address and evidence of entries by this reason")
     suppression_complaint: Keep = Field(None, description="the same")

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Select, delete, exists, func, or_, select, up
 
 from store import audit, erasure, person
 from store.desk_tables import Decision, Notice, Thread
+from store.report_tables import DomainReport, ReportSource
 from store.tables import (
     AuditEntry,
     AuditPrivate,
@@ -35,6 +36,7 @@ _CONTACT, _ENROLLMENT, _SEND, _MESSAGE, _RAW = (
 )
 _DECISION, _NOTICE, _THREAD, _SUPPRESSION = core(Decision), core(Notice), core(Thread), core(SuppressionTable)
 _AUDIT, _PRIVATE = core(AuditEntry), core(AuditPrivate)
+_REPORT, _SOURCE = core(DomainReport), core(ReportSource)
 LIVE = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED)
 AT_ONCE = 10_000
 
@@ -141,6 +143,16 @@ def _private_go(connection: Connection, keys: Sequence[Any], clean: Clean) -> No
     audit.forget(connection, keys, actor=clean.actor, subject="audit", now=clean.now, reason="retention")
 
 
+def _report_due(cut: datetime) -> Select[Any]:
+    query = select(_SOURCE.c.id, _REPORT.c.received_at).join(_REPORT, _REPORT.c.id == _SOURCE.c.report)
+    return query.where(_REPORT.c.received_at < cut)
+
+
+def _report_go(connection: Connection, keys: Sequence[Any], _clean: Clean) -> None:
+    """Delete the sources; the report's own row stays, so that it does not count again."""
+    connection.execute(delete(_SOURCE).where(_SOURCE.c.id.in_(keys)))
+
+
 def _ledger_go(connection: Connection, keys: Sequence[Any], _clean: Clean) -> None:
     connection.execute(update(_SUPPRESSION).where(_SUPPRESSION.c.id.in_(keys)).values(value="", evidence=""))
 
@@ -165,6 +177,7 @@ RULES = (
     Rule("letter_text", "to tell what we wrote from what was answered, and to prove it", _letter_due, _letter_go),
     Rule("decision_facts", "to explain why a reply went to its owner", _decision_due, _decision_go),
     Rule("notice_text", "until everybody has read them", _notice_due, _notice_go),
+    Rule("report_sources", "to find who sends in our name", _report_due, _report_go),
     Rule("audit_private", "evidence in a dispute; the chain itself stays", _private_due, _private_go),
     *map(_ledger_rule, SuppressionReason),
 )

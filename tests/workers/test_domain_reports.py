@@ -1,6 +1,7 @@
 """Does a report in a polled mailbox become figures, an alert for a stranger, and never a reply?"""
 
 import asyncio
+import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,7 +16,9 @@ from inbox.parse import ParsedMail, parse_mail
 from inbox.worker import JudgeWorker
 from ownership.settings import OwnershipSettings, TeamSettings
 from postroom import domain_figures
-from store import domain_reports, messages, notices, threads
+from postroom.config import cross_check, parse_config
+from postroom.starter import CONFIG
+from store import domain_reports, messages, notices, retention, threads
 from store.database import Store
 from store.vocabulary import Label, MessageStage
 from tests.decisions.test_reports import xml
@@ -112,6 +115,26 @@ def test_where_reports_are_not_expected_they_count_nothing_and_are_still_no_repl
     assert office.notices() == [] and replace(POLICY).report_mailboxes == {BOX}
 
 
+def test_old_sources_go_and_their_report_does_not_count_again(office: Office) -> None:
+    body = xml(("203.0.113.9", 5, "fail"))
+    office.arrive(body)
+    rule = next(one for one in retention.RULES if one.name == "report_sources")
+    assert office.store.read_now(retention.look, rule, NOW) == (0, None)
+    clean = retention.Clean(b"secret", "test", NOW)
+    assert office.store.write_now(retention.carry_out, rule, NOW + timedelta(days=1), clean) == 1
+    office.arrive(body)
+    assert office.store.read_now(domain_reports.by_source, NOW.date() - timedelta(days=9000)) == []
+
+
 def test_our_own_filter_reports_to_us(office: Office) -> None:
     office.arrive(xml(("192.0.2.1", 7, "pass")), sender=BOX)
     assert len(office.store.read_now(domain_reports.by_source, NOW.date() - timedelta(days=9000))) == 1
+
+
+@pytest.mark.parametrize(("address", "wrong"), [("maya@outreach.example.com", False), ("dmarc@example.com", True)])
+def test_a_report_mailbox_must_be_one_of_ours(address: str, wrong: bool) -> None:
+    config = parse_config({**tomllib.loads(CONFIG), "deliverability": {"report_mailboxes": [address]}})
+    told = [sentence for _, sentence in cross_check(config, NOW) if "report_mailboxes" in sentence]
+    assert told == (
+        [f"deliverability.report_mailboxes[0]: {address} is no configured mailbox or alias"] if wrong else []
+    )
