@@ -1,4 +1,4 @@
-"""A weekend with an absent owner, played by the production house: who acts, who is warned, and when does it end?
+"""A weekend with an owner whose calendar says away, played by the production house: who acts, who is warned, until when?
 
 Stepped clock, doors in memory, the shipped classifier, a restart in between. Times in the story are Berlin's.
 """
@@ -68,12 +68,13 @@ body = "Did this reach you?"
 triage = "gina@team.test"
 compliance = "gina@team.test"
 escalation = "gina@team.test"
+calendar_every = "12h"
 [[team.person]]
 email = "maya@team.test"
 name = "Maya Stone"
 zone = "Europe/Berlin"
 backup = "jon@team.test"
-absences = [{{ from = 2026-03-06, to = 2026-03-09 }}]
+calendar = "maya.ics"
 [[team.person]]
 email = "jon@team.test"
 name = "Jon Field"
@@ -83,6 +84,18 @@ backup = "maya@team.test"
 email = "gina@team.test"
 name = "Gina Holt"
 zone = "Europe/Berlin"
+"""
+
+
+AWAY = """BEGIN:VCALENDAR
+VERSION:2.0
+BEGIN:VEVENT
+UID:1
+SUMMARY:Out of office
+DTSTART;TZID=Europe/Berlin:20260306T000000
+DTEND;TZID=Europe/Berlin:20260310T000000
+END:VEVENT
+END:VCALENDAR
 """
 
 
@@ -105,6 +118,7 @@ class Weekend:
 
     def __init__(self, folder: Path) -> None:
         (folder / "secret").write_text("a secret of a weekend, long enough for keys", encoding="utf-8")
+        (folder / "maya.ics").write_text(AWAY, encoding="utf-8")
         (folder / "config.toml").write_text(CONFIG.format(folder=folder), encoding="utf-8")
         self.clock, self.box, self.told = SteppedClock(berlin(6, "08:30")), MemoryMailbox(), list[Told]()
         self.letters: list[str] = []
