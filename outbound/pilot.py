@@ -44,5 +44,5 @@ def _pause(connection: Connection, sequence: SequenceSettings, sentence: str, no
             "text": f"{sentence}\n\nNothing of {sequence.name} leaves until somebody activates it again; the figures "
             "then start anew.\n",
         }
-        key = f"{EventName.SEQUENCE_PAUSED}:{sequence.name}:{now.isoformat()}"
+        key = notices.alert_key(EventName.SEQUENCE_PAUSED, sequence.name, now)
         notices.enqueue(connection, EventName.SEQUENCE_PAUSED, key, "mail", sequence.owner, payload, now)

@@ -83,7 +83,7 @@ class Results:
         if mailboxes.hold(connection, mailbox, sentence, actor="postroom", now=now):
             how = f"\n\nWhen it is mended: postroom hold release {mailbox}\n"
             payload = {"subject": f"Mailbox held: {mailbox}", "text": text + how, "mailbox": mailbox, "reason": slug}
-            key = f"mailbox-held:{mailbox}:{now.isoformat()}"
+            key = notices.alert_key(EventName.MAILBOX_HELD, mailbox, now)
             for person in self.desk.people:
                 notices.enqueue(connection, EventName.MAILBOX_HELD, key, "mail", person, payload, now)
             for channel, url in self.desk.hooks:

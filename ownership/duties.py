@@ -21,7 +21,7 @@ from ownership.passing_desk import tell_late
 from ownership.reason import covered, title
 from ownership.settings import OwnershipSettings, TeamSettings
 from ownership.weekly import DeskFacts, render_weekly, weekly_audit
-from store import absences, audit, contacts, decisions, messages, threads
+from store import absences, audit, contacts, decisions, messages, notices, threads
 from store.database import Store
 from store.records import PassReport, Reply, Thread
 from store.vocabulary import EventName, Label
@@ -142,7 +142,8 @@ class DutyWorker:
             name = entry["subject"].partition(":")[2]
             payload = {"subject": f"[{event}] {name}", "text": f"{name}: {event}. {entry['detail']}\n", "name": name}
             keeper = acting_for(team, present_desk(team, "operations", now), now)
-            outbox.tell(connection, self._settings, team, event, f"{event}:{seq}", [keeper], payload, now)
+            key = notices.alert_key(event, name, datetime.fromisoformat(entry["at"]))
+            outbox.tell(connection, self._settings, team, event, key, [keeper], payload, now)
             told += 1
         if seq != after:
             decisions.set_bookmark(connection, "alerts", seq)

@@ -5,7 +5,7 @@ claimed before anything leaves: `waiting -> claimed -> sent | waiting | failed |
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -43,6 +43,11 @@ def enqueue(
         not_before=not_before or now,
     )
     return connection.execute(new.on_conflict_do_nothing()).rowcount == 1
+
+
+def alert_key(event: EventName, name: str, at: datetime) -> str:
+    """Return the key of what happened to a mailbox, domain or sequence: whoever tells of it first, it is told once."""
+    return f"{event}:{name}:{at.astimezone(UTC).isoformat(timespec='microseconds')}"
 
 
 def notice(connection: Connection, notice_id: int) -> dict[str, Any] | None:

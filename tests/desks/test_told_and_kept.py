@@ -12,12 +12,14 @@ import pytest
 from inbox.filing import file_message
 from inbox.judgement import Judgement
 from outbound.contacts import FREE_MAIL
+from outbound.results import Desk as SendingDesk
+from outbound.results import Results
 from ownership import passing_desk
 from ownership.outbox import tell
 from ownership.passing_desk import Wish
 from ownership.rule_check import check_rules
 from ownership.settings import OwnershipSettings
-from store import contacts, messages, notices, suppression, threads
+from store import contacts, enrollments, messages, notices, suppression, threads
 from store.database import Store
 from store.vocabulary import BounceKind, EventName, Label, RejectionReason, SuppressionKind, SuppressionReason, Tag
 from tests.desks.desk import BOX, LEFT, NOW, SECRET, A, C, Desk, G, J, K, M, O, make_team
@@ -89,6 +91,18 @@ def test_systems_hear_of_every_suppression_once_but_not_of_a_whole_list(desk: De
     said = [one["subject"] for one in heard(desk, "suppression.added")]
     assert sorted(said) == ["Suppressed: by@hand.example", f"Suppressed: {CHRIS}", "Suppressed: x@gone.example"]
     assert [who for who, _ in desk.told("suppression.added") if "@team" in who] == [C]
+
+
+def test_a_held_mailbox_and_a_paused_sequence_are_told_once_whoever_tells_first(desk: Desk) -> None:
+    teller = Results(SECRET, {}, desk=SendingDesk((O,), (("webhook-slack", HOOK["url"]),)))
+    desk.store.write_now(teller.hold, BOX, "bad-password", "535 no", NOW)
+    desk.store.write_now(enrollments.pause_sequence, "demo", "no-go", actor="postroom", now=NOW)
+    key = notices.alert_key(EventName.SEQUENCE_PAUSED, "demo", NOW)
+    desk.store.write_now(notices.enqueue, EventName.SEQUENCE_PAUSED, key, "mail", O, {"subject": "s", "text": "t"}, NOW)
+    for _ in range(2):
+        asyncio.run(desk.duties())
+    for event in ("mailbox.held", "sequence.paused"):
+        assert sorted(who for who, _ in desk.told(event)) == [HOOK["url"], O]
 
 
 def test_every_event_of_the_list_has_somebody_who_raises_it() -> None:
