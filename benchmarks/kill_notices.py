@@ -325,6 +325,8 @@ def main() -> int:
     reading, writing = os.pipe()
     server = os.fork()
     if server == 0:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # it is needed for the last comparison
         try:
             serve(options.seed, options.lag, writing)
         finally:
