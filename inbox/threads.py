@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from store.records import SentMessage
 
+LONGEST_SUBJECT = 998  # characters; the longest line of RFC 5322
 _PREFIX = re.compile(
     r"\s*(?:\[[^\[\]]{0,80}\]\s*)*"
     r"(?:re|r|aw|antw|antwoord|sv|vs|odp|ref|rif|rv|res|resp|ynt|回复|答复|回覆|返信|fwd?|wg|tr|i|rv|enc|doorst|vb|pd|転送|转发)"
@@ -43,7 +44,7 @@ NO_MATCH = ThreadMatch(None, "", same_thread=False, proven=False, from_recipient
 
 def base_subject(subject: str) -> str:
     """Return a subject without reply and forward prefixes, list tags and trailers, in lower case (RFC 5256, 2.1)."""
-    text = " ".join(subject.split())
+    text = " ".join(subject[:LONGEST_SUBJECT].split())
     for _ in range(len(text)):
         before = text
         text = _TRAILER.sub("", text)

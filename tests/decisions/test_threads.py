@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inbox.threads import (
+    LONGEST_SUBJECT,
     NO_MATCH,
     ThreadMatch,
     address_tokens,
@@ -53,6 +54,11 @@ def test_base_subject_is_stable(subject: str) -> None:
         assert base_subject(more) == base
     if not set(base) & set("[]"):
         assert base_subject(f"[Fwd: {base}]") == base
+
+
+@pytest.mark.parametrize("piece", ["[a] ", "[fwd:", "(fwd)", "re: ", "re[a]: ", "[fwd:a]"])
+def test_long_subjects_are_read_quickly_enough_to_finish(piece: str) -> None:
+    assert len(base_subject(piece * (60_000 // len(piece)))) <= LONGEST_SUBJECT
 
 
 NAMES = [
