@@ -3,7 +3,8 @@
     python benchmarks/hostile_text.py
 
 Every piece that patterns could stumble over is repeated to a megabyte, as text, as HTML, as a bounce and as an
-automatic reply, and to 60,000 characters of a subject. The peer in the same run is an honest megabyte of prose; CPU time of one core.
+automatic reply, and to 60,000 characters of a subject. The peer in the same run is an honest megabyte of prose; CPU
+time of one core.
 """
 
 import contextlib
@@ -28,7 +29,8 @@ HEADS = {
 PIECES = [
     "a", "a ", "a@b.c ", "1 ", "1. ", "1.1.", "> ", "<", "(", "-", "_", "=", "*", "the message ", "user a ", "not ",
     "remove me from ", "bis ", "am 1. ", "on 2026 ", "2020 ", "mailbox x ", "casella a ", "level a ", "delivery x ",
-    "to ", "unknown a ", "this e-mail ", "<x@y.z>", "=?utf-8?q?a", "Re: ", "[a] ", "[fwd:", "(fwd)", "A:\n", "From: a\n", "\t", "é",
+    "to ", "unknown a ", "this e-mail ", "<x@y.z>", "=?utf-8?q?a", "Re: ", "[a] ",
+    "[fwd:", "(fwd)", "A:\n", "From: a\n", "\t", "é",
     "数", "message ", "held until ", "confirm that you are ", "ticket 1 ", "1-", "until ", "week ", "week 1 ",
     "monday ", "mo-", "i work mon ", "x\n\n", "<http://a", "sent from a ", "class=\"a ", "display: ", "\n",
     "-----BEGIN PGP\n", "> On 2026 x wrote:\n", "Date: 1\n", "if you ", "please ",
