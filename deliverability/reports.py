@@ -20,6 +20,7 @@ from deliverability.report_tls import is_tls_report, parse_tls_report
 from store.vocabulary import ReportKind
 
 _MOST_PARTS = 50  # of a message that are looked at
+_LONGEST_NAME = 500  # characters of a file name
 _TYPE = re.compile(
     r"application/(?:x-)?(?:gzip|zip|zip-compressed|gzip-compressed|xml|octet-stream|json|tlsrpt\+\w+)|text/xml", re.I
 )
@@ -72,7 +73,7 @@ def read_file(packed: bytes) -> list[DomainReport]:
 
 def _attachments(message: Message) -> Iterator[tuple[str, bytes]]:
     for part, _ in zip(message.walk(), range(_MOST_PARTS), strict=False):
-        name = str(part.get_filename() or "")
+        name = str(part.get_filename() or "")[-_LONGEST_NAME:]
         if not part.is_multipart() and (_TYPE.fullmatch(part.get_content_type()) or _NAME.search(name)):
             payload = part.get_payload(decode=True)
             if isinstance(payload, bytes) and payload:
