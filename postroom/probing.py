@@ -21,7 +21,7 @@ from outbound.transport import Envelope, Transport
 from outbound.unsubscribe import make_token
 from outbound.warmup import daily_limit
 from postroom.config import Config, MailboxSettings
-from store import mailboxes, probes
+from store import mailboxes, messages, probes
 from store.claims import ClaimLimits
 from store.database import Store
 from store.errors import PermanentError, TemporaryError
@@ -120,13 +120,13 @@ class ProbeWorker:
             return False
         marker = f"{MARKER}: {probe['message_id'].strip('<>').partition('@')[0]}".lower().encode()
         stored = await self.store.read(probes.copies, probe["recipient"], probe["claimed_at"], receiver.imap.sent)
-        copy = next((one for one in stored if marker in one["body"].partition(b"\r\n\r\n")[0].lower()), None)
+        copy = next((one for one in stored if marker in one["head"].partition(b"\r\n\r\n")[0].lower()), None)
         if copy is None:
             return False
         arrived_at = copy["stored_at"] if copy["internal_at"] == UNKNOWN_AT else copy["internal_at"]
         reading = await read_copy(
             self.resolver,
-            copy["body"],
+            await self.store.read(messages.raw, copy["sha256"]),
             message_id=probe["message_id"],
             from_domain=probe["sending_domain"],
             folder=copy["folder"],

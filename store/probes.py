@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from store import audit, suppression
 from store.claims import ClaimLimits, forbidding_limits, lock_counts
@@ -22,6 +22,7 @@ from store.vocabulary import MailboxState, ProbeState, VerdictLevel
 _PROBE, _DOMAIN, _MAILBOX = core(Probe), core(Domain), core(Mailbox)
 _MESSAGE, _RAW = core(Message), core(RawMessage)
 SKEW = timedelta(minutes=1)
+HEAD_BYTES = 65_536  # where a message's private header must stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,9 @@ def by_message_id(connection: Connection, message_id: str) -> dict[str, Any] | N
 
 
 def copies(connection: Connection, recipient: str, since: datetime, sent_folder: str | None) -> list[dict[str, Any]]:
-    """Return what was stored of a mailbox since a probe left, its Sent folder apart."""
-    columns = (_MESSAGE.c.folder, _MESSAGE.c.internal_at, _MESSAGE.c.stored_at, _RAW.c.body)
+    """Return the beginnings of what was stored of a mailbox since a probe left, its Sent folder apart."""
+    head = func.substr(_RAW.c.body, 1, HEAD_BYTES).label("head")
+    columns = (_MESSAGE.c.folder, _MESSAGE.c.internal_at, _MESSAGE.c.stored_at, _MESSAGE.c.sha256, head)
     query = (
         select(*columns)
         .join(_RAW, _RAW.c.sha256 == _MESSAGE.c.sha256)
