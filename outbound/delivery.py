@@ -176,9 +176,19 @@ class Delivery:
         self, contact: Contact, account: Account | None, past: ContactHistory, sequence: str, now: datetime
     ) -> Allowance:
         policy = self.policy
-        today = local_date(now, policy.sequences[sequence].window, contact.zone, contact.country)
+        settings = policy.sequences[sequence]
+        today = local_date(now, settings.window, contact.zone, contact.country)
         recycle = recycle_times(policy.sequences.values())
-        return may_write(contact, account, past, policy.guardrails, sequence, today, recycle=recycle)
+        return may_write(
+            contact,
+            account,
+            past,
+            policy.guardrails,
+            sequence,
+            today,
+            recycle=recycle,
+            required=settings.required_fields,
+        )
 
     def _claim_limits(self, ready: Ready) -> claims.ClaimLimits:
         step = ready.step

@@ -4,14 +4,15 @@ Theory: whoever said stop, belongs to somebody else in the house, or was left al
 where the country asks for a basis and none is recorded, neither. A quiet day only waits; every other reason refuses.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from outbound.mail_settings import GuardrailSettings
+from outbound.risk import company_domain, risk_flags
 from outbound.settings import SequenceSettings
 from store.records import Account, Contact, ContactHistory
-from store.vocabulary import AccountStage, EnrollmentState, Label, RejectionReason, StopEvent
+from store.vocabulary import AccountStage, EnrollmentState, Label, RejectionReason, RiskFlag, StopEvent
 
 _STOP_WISH = StopEvent.UNSUBSCRIBE
 
@@ -51,15 +52,18 @@ def may_write(
     today: date,
     *,
     recycle: Mapping[str, timedelta] | None = None,
+    required: Collection[str] = (),
 ) -> Allowance:
     """Return every reason why this contact must not be written to today; none means yes.
 
-    `today` is the recipient's day; `recycle` says after how long a sequence gives back whom it got no answer from.
+    `today` is the recipient's day; `recycle` says after how long a sequence gives back whom it got no answer from;
+    `required` are the fields that the sequence's segment asks for.
     """
     found = [*_stops(contact, account, history), *_timing(account, history, policy, today)]
     found += _rejected(history, policy, today)
     found += _before(history, policy, sequence, today, recycle or {})
-    found += [*_region(contact, account, policy, today), *_elsewhere(history, sequence), *_readiness(contact, policy)]
+    found += [*_region(contact, account, policy, today), *_elsewhere(history, sequence)]
+    found += [*_readiness(contact, account, {*policy.required_fields, *required}), *_risks(contact, account, policy)]
     return Allowance(tuple(found))
 
 
@@ -168,8 +172,27 @@ def _elsewhere(history: ContactHistory, sequence: str) -> Iterator[Refusal]:
         yield Refusal("active-elsewhere", f"The contact is active in {others[0]}.")
 
 
-def _readiness(contact: Contact, policy: GuardrailSettings) -> Iterator[Refusal]:
-    for name in policy.required_fields:
-        value = getattr(contact, name, "") or contact.fields.get(name, "")
-        if not str(value).strip():
+def _readiness(contact: Contact, account: Account | None, required: Collection[str]) -> Iterator[Refusal]:
+    for name in sorted(required):
+        if not field_of(contact, account, name):
             yield Refusal("field-missing", f"The required field {name} is empty.")
+
+
+def field_of(contact: Contact, account: Account | None, name: str) -> str:
+    """Return a field of a contact, of its further columns, or of its account; empty when nobody knows it."""
+    if name == "domain":
+        return company_domain(contact.email) or (account.domain if account else "")
+    places = (getattr(contact, name, ""), contact.fields.get(name, ""), getattr(account, name, "") if account else "")
+    return next((found for value in places if (found := str(value or "").strip())), "")
+
+
+def risks_of(contact: Contact, account: Account | None) -> tuple[RiskFlag, ...]:
+    """Return what makes a contact risky to write to."""
+    values = {name: field_of(contact, account, name) for name in ("role", "country", "bounced")}
+    return risk_flags(contact.email, values, account.domain if account else "")
+
+
+def _risks(contact: Contact, account: Account | None, policy: GuardrailSettings) -> Iterator[Refusal]:
+    for flag in risks_of(contact, account):
+        if flag in policy.refused_risks:
+            yield Refusal(f"risk-{flag}", f"The contact is risky ({flag}), and guardrails.refused_risks names that.")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from store.settings import Duration, MailAddress, SecretRef, Settings, read_duration
+from store.vocabulary import RiskFlag
 
 UNSUBSCRIBE_NAME_MAX = 23  # octets: with "+" and a token of 40 the local part keeps to 64 (RFC 5321, 4.5.3.1.1)
 BASIS_COUNTRIES = ("AT", "CA", "CH", "CY", "CZ", "DE", "DK", "ES", "GR", "IT", "LT", "PL")
@@ -139,6 +140,11 @@ class GuardrailSettings(Settings):
     )
     required_fields: tuple[str, ...] = Field(
         (), description='contact fields that must be filled, for example ["source"]'
+    )
+
+    refused_risks: frozenset[RiskFlag] = Field(
+        frozenset({RiskFlag.DISPOSABLE, RiskFlag.BOUNCED_ELSEWHERE}),
+        description='risks that refuse a contact; others are only shown, for example "role-address"',
     )
 
     def find_region(self, country: str) -> RegionSettings:

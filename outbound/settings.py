@@ -110,6 +110,9 @@ class SequenceSettings(Settings):
     stop_account_on: frozenset[StopEvent] = Field(frozenset(), description="events that stop the whole account")
     purpose: str = Field("", description="for people")
     segment: str = Field("", description="segment, for routing")
+    required_fields: frozenset[str] = Field(
+        frozenset(), description="fields without which nobody is written to, besides those of the segment"
+    )
     language: str = Field("", description="language of the letters, for routing")
 
     @field_validator("stop_account_on")
@@ -125,6 +128,18 @@ class SequenceSettings(Settings):
         if not self.step[0].subject:
             raise ValueError("the first step needs a subject: there is no thread to continue yet")
         return self
+
+
+class SegmentSettings(Settings):
+    """Whom a team writes to, in words that two people would pull the same list from."""
+
+    name: str = Field(min_length=1, description="name in sequences and rules")
+    definition: str = Field("", description="who is in, in one sentence")
+    excluded: tuple[str, ...] = Field((), description="who is out, one sentence each")
+    required_fields: frozenset[str] = Field(
+        frozenset(),
+        description='a contact without them is not written to, for example ["role", "country", "employees", "domain"]',
+    )
 
 
 class RampSettings(Settings):

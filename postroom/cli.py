@@ -24,11 +24,13 @@ COMMANDS = (
     "model",
     "endpoint",
     "notices",
+    "import",
     "ownership",
     "privacy",
     "run",
     "sending",
     "sequences",
+    "suppression",
 )
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="The post room of an outbound sales team.")  # fmt: skip

@@ -1,6 +1,5 @@
-"""Commands that change what postroom knows: init, config, import, enroll, activate, suppression, audit, desk work."""
+"""Commands that change what postroom knows: init, config, enroll, activate, audit, desk work."""
 
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,21 +11,17 @@ from ownership.calendar_source import check_files
 from postroom import output, witness
 from postroom.cli import ConfigOption, JsonOption, app
 from postroom.config import cross_check, find_config, load_config
-from postroom.intake import enroll_contacts, import_contacts
-from postroom.opened import Opened, open_all
+from postroom.intake import enroll_contacts
+from postroom.opened import open_all
 from postroom.starter import write_starter
-from postroom.stopping import stop_covered
-from store import audit, audit_verify, enrollments, mailboxes, messages, schema, suppression
+from store import audit, audit_verify, enrollments, mailboxes, messages, schema
 from store.errors import PermanentError
-from store.vocabulary import Label, SuppressionKind, SuppressionReason
+from store.vocabulary import Label
 
 config_app = typer.Typer(no_args_is_help=True, help="The configuration.")
-import_app = typer.Typer(no_args_is_help=True, help="Bring data in.")
-suppression_app = typer.Typer(no_args_is_help=True, help="The ledger of who is never mailed.")
 audit_app = typer.Typer(no_args_is_help=True, help="The append-only audit log.")
 hold_app = typer.Typer(no_args_is_help=True, help="Hold and release mailboxes and the whole database.")
-for name, group in (("config", config_app), ("import", import_app), ("suppression", suppression_app),
-                    ("audit", audit_app), ("hold", hold_app)):  # fmt: skip
+for name, group in (("config", config_app), ("audit", audit_app), ("hold", hold_app)):
     app.add_typer(group, name=name)
 PersonOption = Annotated[str, typer.Option("--as", help="who you are: your address, for the audit log")]
 
@@ -52,26 +47,6 @@ def check_config(config: ConfigOption = None) -> None:
     for sentence in warnings:
         output.console.print(f"warning: {sentence}", markup=False, highlight=False)
     output.console.print(f"{path}: {len(loaded.mailbox)} mailboxes, {len(loaded.sequence)} sequences, no errors")
-
-
-@import_app.command(name="contacts")
-def contacts_command(
-    file: Path,
-    config: ConfigOption = None,
-    errors: Annotated[Path | None, typer.Option(help="CSV of refused rows; default: FILE.errors.csv")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Import contacts from CSV: only `email` is required, broken rows are reported, the rest is imported."""
-    opened = open_all(find_config(config))
-    rows = import_contacts(opened, file, errors or file.with_suffix(".errors.csv"), _now())
-    columns = ("line", "email", "outcome", "reason")
-    shown = rows if as_json else [row for row in rows if row["outcome"] == "refused"]
-    output.print_rows(shown, as_json=as_json, columns=columns, title="refused rows")
-    if not as_json:
-        outcomes = [row["outcome"] for row in rows]
-        output.console.print(", ".join(f"{outcomes.count(one)} {one}" for one in dict.fromkeys(outcomes)) or "no rows")
-    if any(row["outcome"] == "refused" for row in rows):
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -107,84 +82,6 @@ def pause(
     """Pause a whole sequence."""
     opened = open_all(find_config(config))
     opened.store.write_now(enrollments.pause_sequence, sequence, reason, actor=person, now=_now())
-
-
-@suppression_app.command(name="list")
-def suppression_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List the ledger."""
-    opened = open_all(find_config(config))
-    names = ("kind", "value", "reason", "source", "evidence", "created_at")
-    rows = [{name: getattr(entry, name) for name in names} for entry in opened.store.read_now(suppression.entries)]
-    output.print_rows(rows, as_json=as_json, columns=names)
-
-
-@suppression_app.command(name="export")
-def suppression_export(config: ConfigOption = None, as_json: JsonOption = True) -> None:
-    """Print the ledger as JSON lines."""
-    suppression_list(config, as_json)
-
-
-@suppression_app.command(name="add")
-def suppression_add(
-    value: str,
-    kind: SuppressionKind = SuppressionKind.ADDRESS,
-    reason: SuppressionReason = SuppressionReason.MANUAL,
-    note: str = "",
-    config: ConfigOption = None,
-    person: PersonOption = "operator",
-    as_json: JsonOption = False,
-) -> None:
-    """Never mail an address, domain or account again."""
-    opened = open_all(find_config(config))
-    added = _suppress(opened, kind, value, reason, source=f"command:{person}", evidence=note, actor=person)
-    output.console.print(f"{value}: {'suppressed' if added else 'was suppressed already'}")
-
-
-@suppression_app.command(name="import")
-def suppression_import(file: Path, config: ConfigOption = None, person: PersonOption = "operator") -> None:
-    """Import a list (one address or domain a line, or JSON lines as `export` prints them); it only ever adds."""
-    opened = open_all(find_config(config))
-    added = refused = 0
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise PermanentError(f"{file}: cannot be read as UTF-8 text: {problem}") from problem
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line) if line.lstrip().startswith("{") else {"value": line.strip().strip('",;')}
-            kind = SuppressionKind(row.get("kind") or ("address" if "@" in row["value"] else "domain"))
-            reason = SuppressionReason(row.get("reason") or SuppressionReason.MANUAL)
-            source = f"import:{file.name}"
-            added += _suppress(opened, kind, row["value"], reason, source=source, evidence="", actor=person)
-        except (KeyError, ValueError) as problem:
-            refused += 1
-            output.errors.print(f"{file}, line {number}: {problem}", markup=False)
-    output.console.print(f"{added} added, {refused} refused")
-    if refused:
-        raise typer.Exit(1)
-
-
-def _suppress(
-    opened: Opened,
-    kind: SuppressionKind,
-    value: str,
-    reason: SuppressionReason,
-    *,
-    source: str,
-    evidence: str,
-    actor: str,
-) -> bool:
-    now = _now()
-
-    def unit(connection: Any) -> bool:
-        added = suppression.add(connection, opened.secret, kind, value, reason,
-                                source=source, evidence=evidence, actor=actor, now=now)  # fmt: skip
-        stop_covered(connection, kind, value, actor=actor, now=now)
-        return added
-
-    return opened.store.write_now(unit)
 
 
 @audit_app.command(name="list")

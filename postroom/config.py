@@ -17,7 +17,7 @@ from console.settings import EndpointSettings
 from deliverability.settings import DeliverabilitySettings
 from inbox.settings import ImapSettings, InboxSettings
 from outbound.mail_settings import CompanySettings, DkimSettings, GuardrailSettings, OAuthSettings, SmtpSettings
-from outbound.settings import HealthSettings, LimitSettings, SendingDomainSettings, SequenceSettings
+from outbound.settings import HealthSettings, LimitSettings, SegmentSettings, SendingDomainSettings, SequenceSettings
 from ownership.rule_check import check_rules
 from ownership.settings import OwnershipSettings, TeamSettings
 from postroom.settings import AuditSettings, RetentionSettings
@@ -76,6 +76,7 @@ class Config(Settings):
     retention: RetentionSettings = Field(default_factory=RetentionSettings, description="how long data is kept")
     mailbox: tuple[MailboxSettings, ...] = Field(min_length=1, description="mailboxes")
     sequence: tuple[SequenceSettings, ...] = Field((), description="sequences")
+    segment: tuple[SegmentSettings, ...] = Field((), description="segments, written down")
     team: TeamSettings = Field(description="the people")
     ownership: OwnershipSettings = Field(default_factory=OwnershipSettings, description="whose is a reply")
     health: HealthSettings = Field(default_factory=HealthSettings, description="health bands of mailboxes")
@@ -90,6 +91,10 @@ class Config(Settings):
     def find_sequence(self, name: str) -> SequenceSettings | None:
         """Return the sequence of this name."""
         return next((one for one in self.sequence if one.name == name), None)
+
+    def find_segment(self, name: str) -> SegmentSettings | None:
+        """Return the segment of this name."""
+        return next((one for one in self.segment if one.name == name), None)
 
     def find_mailbox(self, address: str) -> MailboxSettings | None:
         """Return the mailbox with this address or alias."""
@@ -124,7 +129,7 @@ def load_config(path: Path, now: datetime | None = None) -> Config:
 def parse_config(raw: dict[str, Any]) -> Config:
     """Turn a TOML document into settings; raises ConfigError naming the TOML path of every fault."""
     try:
-        return _with_quiet_days(Config.model_validate(raw))
+        return _with_required_fields(_with_quiet_days(Config.model_validate(raw)))
     except ValidationError as problem:
         raise ConfigError([_sentence(error) for error in problem.errors()]) from problem
 
@@ -137,6 +142,16 @@ def _with_quiet_days(config: Config) -> Config:
         for one in config.sequence
     )
     return config.model_copy(update={"sequence": closed})
+
+
+def _with_required_fields(config: Config) -> Config:
+    """Give every sequence the fields that its segment asks for."""
+    asked = {one.name: one.required_fields for one in config.segment}
+    full = tuple(
+        one.model_copy(update={"required_fields": one.required_fields | asked.get(one.segment, frozenset())})
+        for one in config.sequence
+    )
+    return config.model_copy(update={"sequence": full})
 
 
 def _sentence(error: Any) -> str:
@@ -154,8 +169,9 @@ def cross_check(config: Config, now: datetime) -> Iterator[tuple[bool, str]]:
     for doubled in sorted({one for one in addresses if addresses.count(one) > 1}):
         yield True, f"mailbox: {doubled} is listed twice"
     names = [one.name for one in config.sequence]
-    for doubled in sorted({one for one in names if names.count(one) > 1}):
-        yield True, f'sequence: "{doubled}" is listed twice'
+    for what, listed in (("sequence", names), ("segment", [one.name for one in config.segment])):
+        for doubled in sorted({one for one in listed if listed.count(one) > 1}):
+            yield True, f'{what}: "{doubled}" is listed twice'
     for number, mailbox in enumerate(config.mailbox):
         if mailbox.smtp and mailbox.smtp.auth != "none" and not (mailbox.password or mailbox.oauth):
             yield True, f"mailbox[{number}]: {mailbox.address} has neither password nor oauth"
@@ -172,6 +188,8 @@ def cross_check(config: Config, now: datetime) -> Iterator[tuple[bool, str]]:
 
 
 def _check_sequence(config: Config, path: str, sequence: SequenceSettings, now: datetime) -> Iterator[tuple[bool, str]]:
+    if config.segment and sequence.segment and config.find_segment(sequence.segment) is None:
+        yield False, f'{path}.segment: "{sequence.segment}" is no segment table'
     for index, address in enumerate(sequence.mailboxes):
         mailbox = config.find_mailbox(address)
         if mailbox is None:

@@ -28,7 +28,8 @@ from postroom.clock import SteppedClock
 from postroom.commands_ask import thread_rows
 from postroom.commands_data import verify
 from postroom.endpoint import make_server
-from postroom.intake import enroll_contacts, import_contacts
+from postroom.import_contacts import import_contacts
+from postroom.intake import enroll_contacts
 from postroom.opened import Opened, open_all
 from postroom.wiring import House, build_house, pass_all
 from sandbox.internet import Internet

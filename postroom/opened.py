@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from inbox.judgement import FilingPolicy
-from outbound.contacts import FREE_MAIL
+from outbound.risk import FREE_MAIL
 from postroom import witness
 from postroom.config import Config, load_config
 from store import schema

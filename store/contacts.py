@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
 
 from store import audit, records
+from store.names import name_key
 from store.tables import Account, Contact, core
 from store.vocabulary import AccountStage
 
@@ -30,52 +31,50 @@ def contact_by_address(connection: Connection, address: str) -> records.Contact 
 def contacts_by_id(connection: Connection, ids: Sequence[int]) -> dict[int, records.Contact]:
     """Return several contacts by id."""
     found = connection.execute(select(_CONTACT).where(_CONTACT.c.id.in_(ids)))
-    return {row.id: _as_contact(row) for row in found}
-
-
-def contacts_named(connection: Connection, first: str, last: str, domain: str) -> list[records.Contact]:
-    """Return the contacts of a mail domain with this full name, compared in lower case."""
-    query = select(_CONTACT).where(
-        func.lower(_CONTACT.c.first_name) == first.lower(),
-        func.lower(_CONTACT.c.last_name) == last.lower(),
-        _CONTACT.c.email.endswith(f"@{domain}", autoescape=True),
-    )
-    return [_as_contact(row) for row in connection.execute(query)]
+    return {row.id: as_contact(row) for row in found}
 
 
 def contacts_called(connection: Connection, first: str, last: str) -> list[records.Contact]:
     """Return the contacts with this full name at whatever address, as names are usually written."""
     lasts = dict.fromkeys([last, last.lower(), last.upper(), last.title()])
     query = select(_CONTACT).where(_CONTACT.c.last_name.in_(lasts), func.lower(_CONTACT.c.first_name) == first.lower())
-    return [_as_contact(row) for row in connection.execute(query.limit(20))]
+    return [as_contact(row) for row in connection.execute(query.limit(20))]
 
 
 def contacts_at(connection: Connection, domain: str) -> list[records.Contact]:
     """Return the contacts of a mail domain and its subdomains."""
     ends = (f"@{domain}", f".{domain}")
     query = select(_CONTACT).where(or_(*(_CONTACT.c.email.endswith(end, autoescape=True) for end in ends)))
-    return [_as_contact(row) for row in connection.execute(query)]
+    return [as_contact(row) for row in connection.execute(query)]
 
 
 def contacts_of_account(connection: Connection, account_id: int) -> list[records.Contact]:
     """Return every contact of an account."""
-    return [_as_contact(row) for row in connection.execute(select(_CONTACT).where(_CONTACT.c.account_id == account_id))]
+    return [as_contact(row) for row in connection.execute(select(_CONTACT).where(_CONTACT.c.account_id == account_id))]
 
 
 def all_contacts(connection: Connection) -> list[records.Contact]:
     """Return every contact, in the order of import."""
-    return [_as_contact(row) for row in connection.execute(select(_CONTACT).order_by(_CONTACT.c.id))]
+    return [as_contact(row) for row in connection.execute(select(_CONTACT).order_by(_CONTACT.c.id))]
 
 
 def save_contact(connection: Connection, values: Mapping[str, Any], now: datetime) -> int:
     """Insert a contact, or update the one with the same `id`; returns its id."""
     kept = {name: value for name, value in values.items() if name in _CONTACT_NAMES and name != "id"}
-    kept["fields"] = dict(kept.get("fields", {}))
     if values.get("id"):
+        if {"email", "first_name", "last_name"} & set(kept):
+            kept["name_key"] = _name_key(connection, values)
         connection.execute(update(_CONTACT).where(_CONTACT.c.id == values["id"]).values(**kept, updated_at=now))
         return int(values["id"])
+    kept["fields"] = dict(kept.get("fields", {}))
+    kept["name_key"] = name_key(kept["email"], kept.get("first_name", ""), kept.get("last_name", ""))
     result = connection.execute(insert(_CONTACT).values(**kept, created_at=now, updated_at=now))
     return _new_id(result)
+
+
+def _name_key(connection: Connection, values: Mapping[str, Any]) -> str:
+    old = connection.execute(select(_CONTACT).where(_CONTACT.c.id == values["id"])).one()
+    return name_key(*(values.get(name, getattr(old, name)) for name in ("email", "first_name", "last_name")))
 
 
 def set_contact_owner(connection: Connection, contact_id: int, owner: str, *, actor: str, now: datetime) -> None:
@@ -95,7 +94,7 @@ def accounts_by_domain(connection: Connection, domain: str) -> list[records.Acco
     labels = domain.strip(".").lower().split(".")
     names = [".".join(labels[start:]) for start in range(max(1, len(labels) - 1))]
     rows = connection.execute(select(_ACCOUNT).where(_ACCOUNT.c.domain.in_(names)))
-    return sorted(map(_as_account, rows), key=lambda found: (-len(found.domain), found.id))
+    return sorted(map(as_account, rows), key=lambda found: (-len(found.domain), found.id))
 
 
 def accounts_where(connection: Connection, /, **equal: Any) -> list[records.Account]:
@@ -104,7 +103,7 @@ def accounts_where(connection: Connection, /, **equal: Any) -> list[records.Acco
     for name, value in equal.items():
         column = func.lower(_ACCOUNT.c.name) if name == "name" else _ACCOUNT.c[name]
         query = query.where(column == (value.lower() if name == "name" else value))
-    return [_as_account(row) for row in connection.execute(query)]
+    return [as_account(row) for row in connection.execute(query)]
 
 
 def save_account(connection: Connection, values: Mapping[str, Any]) -> int:
@@ -124,17 +123,19 @@ def _new_id(result: Any) -> int:
 
 
 def _contact(row: Row[Any] | None) -> records.Contact | None:
-    return _as_contact(row) if row is not None else None
+    return as_contact(row) if row is not None else None
 
 
-def _as_contact(row: Row[Any]) -> records.Contact:
+def as_contact(row: Row[Any]) -> records.Contact:
+    """Return a row as decisions read it."""
     return records.Contact(**{name: getattr(row, name) for name in _CONTACT_NAMES})
 
 
 def _account(row: Row[Any] | None) -> records.Account | None:
-    return _as_account(row) if row is not None else None
+    return as_account(row) if row is not None else None
 
 
-def _as_account(row: Row[Any]) -> records.Account:
+def as_account(row: Row[Any]) -> records.Account:
+    """Return a row as decisions read it."""
     values = {name: getattr(row, name) for name in _ACCOUNT_NAMES}
     return records.Account(**values | {"lists": tuple(values["lists"])})

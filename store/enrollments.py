@@ -237,3 +237,19 @@ def live_contacts(connection: Connection, contact_ids: Sequence[int]) -> set[int
         _ENROLLMENT.c.contact_id.in_(contact_ids), _ENROLLMENT.c.state.in_(LIVE)
     )
     return set(connection.execute(query).scalars())
+
+
+def live_people(connection: Connection, after: int, limit: int) -> list[tuple[int, str, int | None]]:
+    """Return (contact, address, account) of people in a running or paused sequence, in pages by contact."""
+    query = (
+        select(_CONTACT.c.id, _CONTACT.c.email, _CONTACT.c.account_id)
+        .where(
+            _CONTACT.c.id > after,
+            select(_ENROLLMENT.c.id)
+            .where(_ENROLLMENT.c.contact_id == _CONTACT.c.id, _ENROLLMENT.c.state.in_(LIVE))
+            .exists(),
+        )
+        .order_by(_CONTACT.c.id)
+        .limit(limit)
+    )
+    return [(row.id, row.email, row.account_id) for row in connection.execute(query)]

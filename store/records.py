@@ -4,7 +4,7 @@ Conventions: `_at` is an aware UTC instant, `_on` a date, people and mailboxes a
 Empty text means "not known"; `None` is used where a number, instant or reference may be missing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -39,6 +39,7 @@ class Account:
     opportunity_owner: str = ""
     lost_on: date | None = None
     active_at: datetime | None = None  #: last activity on the record, for ties
+    origins: Mapping[str, Sequence[str]] = field(default_factory=dict)  #: "instant source" -> fields that it gave
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Contact:
     crm_id: str = ""
     do_not_contact: bool = False
     fields: Mapping[str, str] = field(default_factory=dict)  #: extra CSV columns
+    origins: Mapping[str, Sequence[str]] = field(default_factory=dict)  #: "instant source" -> fields that it gave
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ class Account(House, table=True):
     opportunity_owner: str = ""
     lost_on: date | None = None
     active_at: datetime | None = instant()
+    origins: dict[str, list[str]] = json(mapping=True)
 
 
 class Contact(House, table=True):
@@ -127,6 +128,8 @@ class Contact(House, table=True):
     crm_id: str = ""
     do_not_contact: bool = False
     fields: dict[str, str] = json(mapping=True)
+    origins: dict[str, list[str]] = json(mapping=True)
+    name_key: str = Field(default="", index=True)
     created_at: datetime | None = instant()
     updated_at: datetime | None = instant()
 
@@ -219,7 +222,7 @@ class Send(House, table=True):
 class Suppression(House, table=True):
     """Who is never mailed; the keyed hash blocks even after erasure."""
 
-    __table_args__ = (UniqueConstraint("kind", "value_hash"),)
+    __table_args__ = (UniqueConstraint("value_hash"),)
     id: int | None = Field(default=None, primary_key=True)
     kind: v.SuppressionKind = closed(v.SuppressionKind)
     value_hash: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))

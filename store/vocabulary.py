@@ -87,6 +87,22 @@ class SuppressionReason(StrEnum):
     COMPETITOR = "competitor"  #: is a competitor
 
 
+WISHES = frozenset({SuppressionReason.LEGAL, SuppressionReason.COMPLAINT, SuppressionReason.UNSUBSCRIBE})
+"""Reasons that are the person's own will."""
+
+
+class RiskFlag(StrEnum):
+    """What makes a contact risky to write to."""
+
+    ROLE_ADDRESS = "role-address"  #: a desk such as info@, not a person
+    DISPOSABLE = "disposable"  #: a throw-away mailbox
+    FREE_MAIL = "free-mail"  #: a provider that many people share: the company is not proven
+    DOMAIN_MISMATCH = "domain-mismatch"  #: the address is not at the company's own domain
+    NO_ROLE = "no-role"  #: nobody knows what the person does
+    NO_COUNTRY = "no-country"  #: nobody knows which rules hold
+    BOUNCED_ELSEWHERE = "bounced-elsewhere"  #: the list itself says that mail came back
+
+
 class VerdictLevel(StrEnum):
     """May a domain send?"""
 

@@ -46,7 +46,14 @@ IMPURE_MODULES = {
     "httpx",
     "requests",
 }
-STORE_FOR_DECISIONS = {"store.records", "store.vocabulary", "store.errors", "store.settings", "store.lead_sources"}
+STORE_FOR_DECISIONS = {
+    "store.records",
+    "store.vocabulary",
+    "store.errors",
+    "store.settings",
+    "store.lead_sources",
+    "store.names",
+}
 FORBIDDEN_NAMES = {"utils", "helpers", "manager", "handler", "data", "process"}
 LONGEST_FILE = 400
 

@@ -12,7 +12,7 @@ from inbox.threads import ThreadMatch
 from inbox.triage import decide_actions
 from outbound.settings import SequenceSettings
 from outbound.stop import LIVE, TABLE, Transition, apply_event
-from store.suppression import _STRENGTH
+from store.suppression import STRENGTH
 from store.vocabulary import BounceKind, EnrollmentState, Label, StopEvent, Tag
 
 WAS, UNTIL = datetime(2026, 3, 9, tzinfo=UTC), datetime(2026, 3, 20, tzinfo=UTC)
@@ -86,7 +86,7 @@ def test_what_an_arrival_suppresses_is_never_weaker_than_the_table(label: Label,
     actions = decide_actions(label, tags, proven, bounce=BounceKind.HARD, received_at=WAS)
     wanted = TABLE[actions.event].suppress if actions.event else None
     assert (wanted is None) == (actions.suppress is None)
-    assert wanted is None or actions.suppress is None or _STRENGTH[actions.suppress] >= _STRENGTH[wanted]
+    assert wanted is None or actions.suppress is None or STRENGTH[actions.suppress] >= STRENGTH[wanted]
 
 
 def sequence(**changes: Any) -> SequenceSettings:

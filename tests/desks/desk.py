@@ -14,7 +14,7 @@ from sqlalchemy import update
 from inbox.campaigns import end_campaigns
 from inbox.filing import Filed, file_message
 from inbox.judgement import FilingPolicy, Judgement
-from outbound.contacts import FREE_MAIL
+from outbound.risk import FREE_MAIL
 from outbound.settings import SequenceSettings
 from ownership.duties import DutyWorker
 from ownership.passing_desk import PassingPolicy

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from deliverability.resolver import DictResolver
 from postroom.clock import SteppedClock
-from postroom.intake import enroll_contacts, import_contacts
+from postroom.import_contacts import import_contacts
+from postroom.intake import enroll_contacts
 from postroom.opened import Opened, open_all
 from postroom.wiring import House, build_house
 from sandbox.memory import MemoryMailbox, MemoryReader, MemoryTransport, RelayFault

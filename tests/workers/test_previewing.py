@@ -12,7 +12,8 @@ import pytest
 from outbound.preview import preview_sends
 from outbound.settings import LimitSettings
 from postroom import cli, commands_sequences
-from postroom.intake import enroll_contacts, import_contacts
+from postroom.import_contacts import import_contacts
+from postroom.intake import enroll_contacts
 from postroom.opened import Opened, open_all
 from postroom.previewing import Preview, preview_rows
 from postroom.stopping import stop_covered

@@ -117,6 +117,7 @@ def upgrade() -> None:
         sa.Column("opportunity_owner", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("lost_on", sa.Date(), nullable=True),
         sa.Column("active_at", store.columns.Instant(length=27), nullable=True),
+        sa.Column("origins", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
     )
     with op.batch_alter_table("account", schema=None) as batch_op:
@@ -175,6 +176,8 @@ def upgrade() -> None:
         sa.Column("crm_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("do_not_contact", sa.Boolean(), nullable=False),
         sa.Column("fields", sa.JSON(), nullable=False),
+        sa.Column("origins", sa.JSON(), nullable=False),
+        sa.Column("name_key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("created_at", store.columns.Instant(length=27), nullable=True),
         sa.Column("updated_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contact")),
@@ -183,6 +186,7 @@ def upgrade() -> None:
     with op.batch_alter_table("contact", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_contact_account_id"), ["account_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_contact_last_name"), ["last_name"], unique=False)
+        batch_op.create_index(batch_op.f("ix_contact_name_key"), ["name_key"], unique=False)
 
     op.create_table(
         "correction",
@@ -685,7 +689,7 @@ def upgrade() -> None:
         sa.Column("created_at", store.columns.Instant(length=27), nullable=False),
         sa.Column("expires_at", store.columns.Instant(length=27), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_suppression")),
-        sa.UniqueConstraint("kind", "value_hash", name=op.f("uq_suppression_kind_value_hash")),
+        sa.UniqueConstraint("value_hash", name=op.f("uq_suppression_value_hash")),
     )
     op.create_table(
         "thread",
@@ -840,6 +844,7 @@ def downgrade() -> None:
     op.drop_table("correction")
     with op.batch_alter_table("contact", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_contact_last_name"))
+        batch_op.drop_index(batch_op.f("ix_contact_name_key"))
         batch_op.drop_index(batch_op.f("ix_contact_account_id"))
 
     op.drop_table("contact")

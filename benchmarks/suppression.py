@@ -1,0 +1,145 @@
+"""How fast is the suppression ledger when it is large, and does a list of millions come in with little memory?
+
+    python benchmarks/suppression.py [--entries 10000000] [--folder DIR]
+
+The list is read, staged and merged as `postroom import suppression` does it. Then addresses are looked up in batches of
+500, half of them in the ledger; a lookup asks for the address, its domain and the parents of the domain. Printed: rows
+a second, the peak of memory, microseconds a lookup (median of the batches, on the clock and of the processor), and the
+ratio to a plain `sqlite3` that is given the hashes. Timings are of this machine.
+"""
+
+import argparse
+import random
+import resource
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from outbound.columns import Columns, ListKind
+from outbound.contacts import RowError
+from outbound.listed import ListDefaults, read_listed
+from postroom.import_run import batches
+from postroom.import_suppression import bring_in
+from postroom.list_file import ListFile
+from store import schema, suppression
+from store.database import Store
+from store.suppression_import import Stage
+from store.vocabulary import SuppressionReason
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+SECRET = b"a secret of a benchmark, long enough for it"
+LOOKUP = 500
+ROUNDS = 200
+
+
+def address(number: int) -> str:
+    """Return one of millions of different addresses."""
+    return f"first.last{number}@company{number % 900_001}.example"
+
+
+def write_list(path: Path, number: int) -> None:
+    """Write the list as a tool exports it."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write("email,reason,date\n")
+        for index in range(number):
+            file.write(f"{address(index)},unsubscribed,2026-01-05\n")
+
+
+def read(path: Path) -> Iterator[Any]:
+    """Yield the entries of the list."""
+    columns, records = ListFile(path).records(ListKind.SUPPRESSION)
+    defaults = ListDefaults(SuppressionReason.MANUAL, "import:bench", NOW, suppression.EXPIRING)
+    if not isinstance(columns, Columns):
+        raise SystemExit("no header found")
+    for line, cells in records:
+        row = read_listed(line, columns.read(cells)[0], defaults) if isinstance(cells, list) else cells
+        if isinstance(row, (RowError, str)):
+            raise SystemExit(f"line {line}: {row}")
+        yield row
+
+
+class Watch:
+    """Measure one batch after another: time on the clock and time of the processor, which others do not take away."""
+
+    def __init__(self) -> None:
+        self.clock: list[float] = []
+        self.cpu: list[float] = []
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter(), time.process_time()
+
+    def __exit__(self, *_: object) -> None:
+        self.clock.append((time.perf_counter() - self._start[0]) / LOOKUP * 1e6)
+        self.cpu.append((time.process_time() - self._start[1]) / LOOKUP * 1e6)
+
+
+def look_up(store: Store, number: int) -> Watch:
+    """Ask for batches of addresses."""
+    chance, watch = random.Random(7), Watch()
+    for _ in range(ROUNDS):
+        asked: list[tuple[str, int | None]] = [(address(chance.randrange(number * 2)), None) for _ in range(LOOKUP)]
+        with watch:
+            store.read_now(suppression.find_covering_many, SECRET, asked, NOW)
+    return watch
+
+
+def look_up_plainly(path: Path, number: int) -> Watch:
+    """Ask sqlite3 alone, which is given the hashes."""
+    chance, watch = random.Random(8), Watch()
+    plain = sqlite3.connect(path)
+    for _ in range(ROUNDS):
+        asked = [address(chance.randrange(number * 2)) for _ in range(LOOKUP)]
+        hashes = [digest for one in asked for digest in suppression.covering_hashes(SECRET, one, None)]
+        with watch:
+            for digest in hashes:
+                plain.execute("SELECT reason FROM suppression WHERE value_hash = ?", (digest,)).fetchone()
+    plain.close()
+    return watch
+
+
+def peak_mib() -> float:
+    """Return the largest resident memory so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--entries", type=int, default=200_000)
+    parser.add_argument("--folder", default=None, help="where the list and the database lie for a while")
+    said = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=said.folder) as folder:
+        listed, database = Path(folder) / "list.csv", Path(folder) / "postroom.db"
+        write_list(listed, said.entries)
+        store = Store(f"sqlite:///{database}", inline=True)
+        schema.upgrade(store)
+        before, start, cpu = peak_mib(), time.perf_counter(), time.process_time()
+        with Stage(SECRET) as stage:
+            for page in batches(read(listed), 1_000):
+                stage.add(page)
+            staged = time.perf_counter()
+            print(f"read and staged: {said.entries / (staged - start):8.0f} rows/s", flush=True)
+            counts = bring_in(store, stage, actor="bench", now=NOW)
+            merged = time.perf_counter()
+        print(f"merged:          {said.entries / (merged - staged):8.0f} rows/s   {dict(counts)}")
+        cpu = (time.process_time() - cpu) / said.entries * 1e6
+        rate = said.entries / (merged - start)
+        print(f"import:          {rate:8.0f} rows/s   {merged - start:.0f} s, {cpu:.0f} us of processor time a row")
+        print(f"memory:          {before:8.0f} MiB before, {peak_mib():.0f} MiB at its peak")
+        print(f"database:        {database.stat().st_size / 1e6:8.0f} MB")
+        ours, plain = look_up(store, said.entries), look_up_plainly(database, said.entries)
+        for name, watch in (("lookup", ours), ("sqlite3 alone", plain)):
+            clock, cpu = statistics.median(watch.clock), statistics.median(watch.cpu)
+            print(f"{name + ':':16} {clock:8.1f} us an address in batches of {LOOKUP}, {cpu:.1f} us of processor time")
+        ratio = statistics.median(ours.cpu) / statistics.median(plain.cpu)
+        print(f"                 {ratio:8.2f} x sqlite3 alone, of processor time")
+        store.close()
+
+
+if __name__ == "__main__":
+    main()
