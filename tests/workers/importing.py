@@ -40,9 +40,8 @@ class Desk:
     """Brings lists in and reads back what they did."""
 
     def __init__(self, store: Store, folder: Path, config: dict[str, Any] | None = None) -> None:
-        self.opened = Opened(
-            parse_config(config or settings()), store, b"a secret of a test, long enough for every key", folder
-        )
+        secret = b"a secret of a test, long enough for every key"
+        self.opened = Opened(parse_config(config or settings()), store, secret, folder, (secret,))
         self.store, self.folder = store, folder
 
     def job(self, text: str | bytes, **more: Any) -> Job:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,11 +86,15 @@ def test_an_export_comes_back_whole_even_what_was_erased(desk: Desk) -> None:
 
 def test_a_list_ends_the_sequences_of_everybody_it_covers(desk: Desk) -> None:
     account = desk.account(domain="acme.example")
-    for number in range(1_203):
-        email = f"p{number}@{'gone.example' if number % 2 else 'acme.example'}"
-        key = desk.store.write_now(contacts.save_contact, {"email": email, "account_id": account}, NOW)
-        if number > 1_195:
-            desk.store.write_now(enrollments.enroll, key, "demo", NOW, now=NOW)
+
+    def fill(connection: Any) -> None:
+        for number in range(1_203):
+            email = f"p{number}@{'gone.example' if number % 2 else 'acme.example'}"
+            key = contacts.save_contact(connection, {"email": email, "account_id": account}, NOW)
+            if number > 1_195:
+                enrollments.enroll(connection, key, "demo", NOW, now=NOW)
+
+    desk.store.write_now(fill)
     bring(desk, "gone.example\n")
     states = desk.store.read_now(enrollments.count_by_state)
     assert states == {("demo", EnrollmentState.OPTED_OUT): 3, ("demo", EnrollmentState.ACTIVE): 4}
