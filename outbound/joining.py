@@ -101,7 +101,7 @@ def link(book: Book, row: ContactRow, rules: JoinRules) -> tuple[Account | None,
             return chosen, () if chosen else ("ambiguous-account",)
     if not domains:
         return None, ()
-    owner = _colleague(row.values.get("account_owner", ""), rules)
+    owner = find_colleague(row.values.get("account_owner", ""), rules)
     domain = domains[-1] if company_domain(row.email) else domains[0]
     account = Account(-1 - len(book.opened), company, domain, crm_id, owner=owner)
     given = [name for name in ("name", "owner", "domain", "crm_id") if getattr(account, name)]
@@ -195,7 +195,7 @@ def _owner(
     book: Book, before: Contact, row: ContactRow, rules: JoinRules, changes: dict[str, object]
 ) -> tuple[str, ...]:
     written = row.values.get("owner", "")
-    owner = _colleague(written, rules)
+    owner = find_colleague(written, rules)
     if not written or owner == before.owner:
         return ()
     if not owner:
@@ -208,7 +208,7 @@ def _owner(
     return ()
 
 
-def _colleague(written: str, rules: JoinRules) -> str:
+def find_colleague(written: str, rules: JoinRules) -> str:
     """Return a colleague's address by address or name; an address that nobody knows is taken as it is."""
     key = " ".join(written.lower().split())
     return rules.owners.get(key, key if "@" in key and " " not in key else "")

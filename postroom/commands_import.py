@@ -10,10 +10,12 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deliverability.resolver import DnsResolver
+from outbound.account_rows import AccountList
 from postroom import output
 from postroom.cli import ConfigOption, JsonOption, app
 from postroom.commands_data import PersonOption
 from postroom.config import find_config
+from postroom.import_accounts import each_account
 from postroom.import_contacts import ContactOptions, each_contact
 from postroom.import_run import Job, Outcome
 from postroom.import_suppression import import_suppression
@@ -60,6 +62,29 @@ def contacts_command(
                 check_mx=check_mx, options=options)  # fmt: skip
 
 
+def _account_command(kind: AccountList, told: str) -> None:
+    @import_app.command(name=kind, help=told)
+    def command(
+        file: Path,
+        config: ConfigOption = None,
+        errors: ErrorsOption = None,
+        mapping: MapOption = None,
+        dry_run: DryOption = False,
+        owner_wins: Annotated[bool, typer.Option("--owner-wins", help="the list's owners replace ours")] = False,
+        person: PersonOption = "operator",
+        as_json: JsonOption = False,
+    ) -> None:
+        options = {"owner_wins": owner_wins}
+        import_list(kind, file, config, mapping, errors, person, dry_run=dry_run, as_json=as_json, options=options)
+
+
+_account_command(AccountList.ACCOUNTS, "Import companies: owner, stage, segment, parent, named lists.")
+_account_command(AccountList.CUSTOMERS, "Import who buys from us: their domains join the suppression ledger.")
+_account_command(
+    AccountList.OPPORTUNITIES, "Import deals: an open one gives its owner the messaging, a lost one a pause."
+)
+
+
 @import_app.command(name="suppression")
 def suppression_command(
     file: Path,
@@ -91,6 +116,8 @@ def import_list(
 
     if what == "contacts":
         rows = each_contact(job, ContactOptions(**options or {}, undeliverable=undeliverable))
+    elif what in list(AccountList):
+        rows = each_account(job, AccountList(what), ContactOptions(**options or {}))
     else:
         rows = import_suppression(job, reason)
     show(job, what, rows, as_json=as_json)

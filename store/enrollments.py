@@ -253,3 +253,9 @@ def live_people(connection: Connection, after: int, limit: int) -> list[tuple[in
         .limit(limit)
     )
     return [(row.id, row.email, row.account_id) for row in connection.execute(query)]
+
+
+def people_in(connection: Connection, sequence: str) -> list[int]:
+    """Return the contacts who are running or paused in a sequence, in the order of their start."""
+    query = select(_ENROLLMENT.c.contact_id).where(_ENROLLMENT.c.sequence == sequence, _ENROLLMENT.c.state.in_(LIVE))
+    return list(connection.execute(query.order_by(_ENROLLMENT.c.id)).scalars())
