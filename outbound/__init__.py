@@ -13,7 +13,7 @@ Invariants:
     - "not in Sent" counts only at the last of three looks and only where the search finds what is known to be there
     - a refusal of us (login, quota, authentication) holds or rests the mailbox and never costs the contact
     - every limit is counted from the ledger; nothing is remembered between passes but connections
-    - a row of a list meets a person by address, then by full name at the same company; in doubt nobody is merged or linked
+    - a row of a list meets a person by address, then by full name at the same company; in doubt nobody is merged
     - no list lifts a stop, lowers a stage or replaces an owner by itself (`joining`, `account_joining`)
 
 Why the claim stands between RCPT and DATA: before it every refusal is definite and costs nothing, after it the only

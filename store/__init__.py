@@ -9,7 +9,7 @@ Invariants:
     - a unit is a plain function of a connection; everything that belongs together is one unit
     - send ledger: one row per (enrollment, step); only a definite "no" leads back towards `planned` (`send_states`)
     - suppression and claim take the same locks: no DATA begins after a suppression has committed
-    - the suppression ledger has one row a value: the strongest reason, the latest end; it shrinks by a named person alone
+    - the suppression ledger has one row a value: strongest reason, latest end; only a named person takes one away
     - an owner changes only through `threads.assign`, which writes the audit entry and the rules tried
     - the audit log only grows; personal data is in it as commitments only
     - an erased person is in no table, no free page and no log; the keyed hash on the ledger stays (`erasure`)

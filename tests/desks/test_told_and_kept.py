@@ -11,7 +11,7 @@ import pytest
 
 from inbox.filing import file_message
 from inbox.judgement import Judgement
-from outbound.contacts import FREE_MAIL
+from outbound.risk import FREE_MAIL
 from outbound.results import Desk as SendingDesk
 from outbound.results import Results
 from ownership import passing_desk

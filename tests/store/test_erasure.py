@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from postroom import privacy
-from postroom.intake import import_contacts
+from postroom.import_contacts import import_contacts
 from postroom.opened import Opened, open_unasked
 from postroom.output import to_json
 from postroom.person_page import render_html, render_text
