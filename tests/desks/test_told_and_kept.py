@@ -11,9 +11,9 @@ import pytest
 
 from inbox.filing import file_message
 from inbox.judgement import Judgement
-from outbound.risk import FREE_MAIL
 from outbound.results import Desk as SendingDesk
 from outbound.results import Results
+from outbound.risk import FREE_MAIL
 from ownership import passing_desk
 from ownership.outbox import tell
 from ownership.passing_desk import Wish
