@@ -1,10 +1,17 @@
 """Are letters, stops and bases counted as they happened, on both databases?"""
 
+import json
+import tomllib
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from postroom import sender_rules
+from postroom.config import parse_config
+from postroom.opened import Opened
+from postroom.starter import CONFIG
 from store import claims, contacts, domains, enrollments, mailboxes, schema, sender_facts, sends, suppression
 from store.database import Store
 from store.vocabulary import SuppressionKind, SuppressionReason, VerdictLevel
@@ -64,3 +71,20 @@ def test_a_letter_begun_after_the_stop_is_found(sent: Store, at: Any, late: int)
 
     sent.write_now(stop)
     assert sent.read_now(sender_facts.stops) == (1, late)
+
+
+def test_the_page_knows_the_configuration_and_the_ledger(sent: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = tomllib.loads(CONFIG)
+    raw["mailbox"][0]["smtp"]["host"] = "smtp.office365.com"
+    opened = Opened(parse_config(raw), sent, b"s" * 32, Path(), ())
+    checks = [
+        {"domain": "out.example", "findings": [{"slug": "spf-missing", "severity": "error", "found": "", "advice": ""}]}
+    ]
+    assert sender_rules.show(checks, opened, as_json=True) == 1
+    rows = {row["slug"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert len(rows) == 20 and set(rows["spf"]) == {"slug", "demand", "source", "status", "evidence"}
+    told = {slug: rows[slug]["status"] for slug in ("spf", "tls", "modern-login", "honoured", "one-click", "mx")}
+    assert told == {
+        "spf": "not met", "tls": "met", "modern-login": "not met", "honoured": "met", "one-click": "not met",
+        "mx": "not measurable",
+    }  # fmt: skip
