@@ -6,6 +6,7 @@ The flow:
     `model.LinearModel.classify` averages what words and sense say, calibrated, without scikit-learn and without pickle
     `abstain.decide` gives the label, or `other`; a low bar holds every sequence, a high bar suppresses
     `train`, `evaluate` make weights and card from `corpus/`, judged by author; `corpus/held_out` is never trained on
+    `feedback` weighs what owners corrected; `versions` says which model is in use
 
 Invariants: what trains also serves (`features`); weights are arrays and JSON with a hash; the card names that hash.
 Why two judges: words are sharp where the corpus spoke, sense carries over to other wordings and languages.

@@ -31,6 +31,7 @@ class Example:
     author: str = ""  #: who wrote the batch, from `authors.toml`
     sent_on: date | None = None
     return_on: date | None = None
+    weight: float = 1.0  #: in training; an owner's correction may weigh less
 
 
 def read_corpus(folder: Path = CORPUS) -> list[Example]:

@@ -70,6 +70,7 @@ def train(corpus: Sequence[Example], folder: Path = SHIPPED) -> tuple[LinearMode
         "texts": len(corpus),
         "families": len({example.family for example in corpus}),
         "authors": len({example.author for example in corpus}),
+        "corrections": sum(example.batch == "corrections" for example in corpus),
         "corpus_sha256": corpus_hash(corpus),
         "seed": SEED,
     }
@@ -118,7 +119,7 @@ def fit(
     terms, idf = _vocabulary(blocks)
     index = {term: column for column, term in enumerate(terms)}
     matrix = _matrix(blocks, index, idf)
-    balance = label_weights([example.label for example in corpus])
+    balance = _balance(corpus)
     heads = {
         "label": _head(matrix, [example.label for example in corpus], STRENGTH, balance),
         "tags": _tag_head(matrix, corpus),
@@ -133,6 +134,7 @@ def fit_sense(
     """Fit the small networks over embeddings, shape (texts, 384)."""
     mean, scale = points.mean(axis=0), points.std(axis=0) + 1e-6
     labels = [str(example.label) for example in corpus]
+    weights = np.array([one.weight for one in corpus]) if any(one.weight != 1 for one in corpus) else None
     hidden, out = [], []
     for seed in range(NETWORKS):
         network = MLPClassifier(
@@ -140,8 +142,8 @@ def fit_sense(
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the number of rounds is meant
-            network.fit((points - mean) / scale, labels)
-        layers = [np.vstack([weights, bias]) for weights, bias in zip(network.coefs_, network.intercepts_, strict=True)]
+            network.fit((points - mean) / scale, labels, weights)
+        layers = [np.vstack([matrix, bias]) for matrix, bias in zip(network.coefs_, network.intercepts_, strict=True)]
         hidden.append(layers[0])
         out.append(layers[1])
     return Sense(mean, scale, np.array(hidden), np.array(out), temperature, bars or Thresholds())
@@ -168,7 +170,7 @@ def fit_label(corpus: Sequence[Example], blocks: Sequence[Blocks]) -> LinearMode
     terms, idf = _vocabulary(blocks)
     matrix = _matrix(blocks, {term: column for column, term in enumerate(terms)}, idf)
     labels = [example.label for example in corpus]
-    heads = {"label": _head(matrix, labels, STRENGTH, label_weights(labels))}
+    heads = {"label": _head(matrix, labels, STRENGTH, _balance(corpus))}
     return LinearModel(terms, idf, heads, 1.0, Thresholds())
 
 
@@ -226,6 +228,11 @@ def _tag_head(matrix: csr_matrix, corpus: Sequence[Example]) -> tuple[tuple[str,
         columns.append(fitted.coef_.T)
         intercepts.append(float(fitted.intercept_[0]))
     return names, np.hstack(columns), np.array(intercepts)
+
+
+def _balance(corpus: Sequence[Example]) -> np.ndarray:
+    own = np.array([one.weight for one in corpus])
+    return np.asarray(label_weights([one.label for one in corpus]) * own)
 
 
 def label_weights(labels: Sequence[str]) -> np.ndarray:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from classifier.model import Classifier, load_model
+from classifier.versions import FOLDER, active_folder
 from deliverability.mail_hosts import RealHosts
 from deliverability.resolver import DnsResolver, Resolver
 from deliverability.sender_proof import prove_sender
@@ -194,7 +195,8 @@ def build_house(
         sent=SentFolderWorker(store, results, config.store.node, list(transports), find, append_by(readers)),
         pollers=pollers,
         judge=JudgeWorker(
-            store, classifier or load_model(), filing_policy(opened), parse=parsing.parse, sent_folders=sent,
+            store, classifier or load_model(active_folder(opened.folder / FOLDER)),
+            filing_policy(opened), parse=parsing.parse, sent_folders=sent,
             prove=partial(prove_sender, resolver, authserv_ids=config.deliverability.authserv_ids),
         ),
         notices=NoticeWorker(store, notifier_of(opened, transports, find)),

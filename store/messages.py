@@ -259,6 +259,19 @@ def correct(
     audit.append(connection, now, person, "label.corrected", f"message:{message_id}", {"label": label})
 
 
+def corrections(connection: Connection) -> list[dict[str, Any]]:
+    """Return people's corrections, oldest first: text, label, tags, language, person, at."""
+    query = (
+        select(
+            _MESSAGE.c.body_text.label("text"), _CORRECTION.c.label, _CORRECTION.c.tags, _MESSAGE.c.language,
+            _CORRECTION.c.person, _CORRECTION.c.at,
+        )
+        .join(_MESSAGE, _MESSAGE.c.id == _CORRECTION.c.message_id)
+        .order_by(_CORRECTION.c.id)
+    )  # fmt: skip
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
 def raw(connection: Connection, sha256: str) -> bytes:
     """Return the bytes of a stored message."""
     return bytes(connection.execute(select(_RAW.c.body).where(_RAW.c.sha256 == sha256)).scalar_one())
