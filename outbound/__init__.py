@@ -2,7 +2,8 @@
 
 The flow:
     `worker` leases its mailboxes and asks `plan` what may leave now
-    `delivery` reads the facts, asks `guardrails`, lets `letter` write the exact bytes; the ledger keeps them
+    `delivery` reads the facts of many letters at once, asks `guardrails`, lets `letter` write the exact bytes; the
+        ledger keeps them
     `transport` says MAIL and RCPT, then calls back: the claim (`store.claims`) asks every question again and commits
     DATA; `results` writes the answer down, `retry` says whose fault a refusal is
     `sent_folder` settles later what stayed without an answer, and keeps the copies that Sent lacks
@@ -17,5 +18,7 @@ Invariants:
     - no list lifts a stop, lowers a stage or replaces an owner by itself (`joining`, `account_joining`)
 
 Why the claim stands between RCPT and DATA: before it every refusal is definite and costs nothing, after it the only
-doubt is the answer to the message itself. benchmarks/kill_sends.py kills the process at every step of this.
+doubt is the answer to the message itself. Why batches: letters that ask in the same moment are claimed by one call, one
+after another in one transaction, and counted together; an answer is on its way to the disk while the next letter is
+dialled, and until it is there the claim stays open. benchmarks/kill_sends.py kills the process at every step of this.
 """

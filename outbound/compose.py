@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
-from email.parser import BytesHeaderParser
-from email.policy import compat32
 from email.utils import format_datetime
 from html import escape
 
@@ -23,6 +21,8 @@ from store.errors import UnsafeMessage
 
 MARKER = "X-Postroom-Id"
 _LINK = re.compile(r"https?://[^\s<>\"']{1,500}")
+_FIELD_END = re.compile(rb"\r\n(?![ \t])")
+_NO_ADDRESS = re.compile(r"[\s<>,;:\"()]")
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]{1,60}")
 
 
@@ -135,16 +135,17 @@ def _anchor(found: re.Match[str]) -> str:
 
 def _verify(raw: bytes, headers: Sequence[tuple[str, str]], message: OutgoingMessage) -> None:
     """Read the header block again: the same names in the same order, one recipient, no bare line ends."""
-    block, _, _ = raw.partition(b"\r\n\r\n")
-    parsed = BytesHeaderParser(policy=compat32).parsebytes(block + b"\r\n\r\n")
-    if parsed.keys() != [name for name, _ in headers]:
-        raise UnsafeMessage(f"letter to {message.to_address}: a value would add or change a header")
-    unfolded = block.replace(b"\r\n ", b" ").replace(b"\r\n", b"\n")
-    if b"\r" in unfolded or unfolded.count(b"\n") != len(headers) - 1 or b"\0" in raw:
+    block = raw.partition(b"\r\n\r\n")[0]
+    bare = block.replace(b"\r\n", b"")
+    if b"\r" in bare or b"\n" in bare or b"\0" in raw:
         raise UnsafeMessage(f"letter to {message.to_address}: a value holds line ends or NUL")
-    for name, value in (("To", message.to_address), ("From", message.from_address)):
-        found = str(parsed[name])
-        if re.search(r"[\s<>,;:\"()]", value) or value.count("@") != 1 or not found.rstrip().endswith(f"<{value}>"):
-            raise UnsafeMessage(f"letter to {message.to_address!r}: {name} is not exactly one plain address")
-    if any(len(line) > 998 for line in raw.split(b"\r\n")):
+    fields = [field.partition(b":") for field in _FIELD_END.split(block)]
+    if [name.decode("utf-8", "replace") for name, _, _ in fields] != [name for name, _ in headers]:
+        raise UnsafeMessage(f"letter to {message.to_address}: a value would add or change a header")
+    found = {name: value.strip() for name, _, value in fields}
+    for name, address in ((b"To", message.to_address), (b"From", message.from_address)):
+        plain = address.count("@") == 1 and not _NO_ADDRESS.search(address)
+        if not plain or not found[name].endswith(f"<{address}>".encode()):
+            raise UnsafeMessage(f"letter to {message.to_address!r}: {name.decode()} is not exactly one plain address")
+    if max(map(len, raw.split(b"\r\n"))) > 998:
         raise UnsafeMessage(f"letter to {message.to_address}: a line is longer than 998 octets (RFC 5322, 2.1.1)")

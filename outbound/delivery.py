@@ -4,10 +4,13 @@
 clock at its moment: a pass may last minutes, and a window may close meanwhile.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from hashlib import sha256
+from itertools import chain
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -17,15 +20,15 @@ from outbound.guardrails import Allowance, may_write, recycle_times
 from outbound.letter import Letter, LetterFacts, LetterWriter
 from outbound.mail_settings import GuardrailSettings
 from outbound.plan import PlannedSend
-from outbound.results import Results, Step, end, fail
+from outbound.results import Results, Step, Taken, end, fail
 from outbound.sent_folder import FindInSent, marker_of
 from outbound.settings import HealthSettings, LimitSettings, SendingDomainSettings, SequenceSettings
 from outbound.transport import Envelope, SendResult, Transport
 from store import audit, claims, contacts, enrollments, history, sends
 from store.database import Store
 from store.errors import PermanentError, UnsafeMessage
-from store.records import Account, Contact, ContactHistory
-from store.vocabulary import EnrollmentState, SendState, StopEvent
+from store.records import Account, Contact, ContactHistory, SentMessage
+from store.vocabulary import SendState, StopEvent
 
 LEASE = timedelta(minutes=45)  # longer than the slowest DATA: ten minutes and ten megabytes at 20 kB/s, twice
 QUIET_PAUSE = timedelta(hours=6)  # after which a guardrail that passes by itself is asked again
@@ -64,9 +67,8 @@ class Ready:
     step: Step
     letter: Letter
     sha256: str
-    limit: int  #: of the mailbox in 24 h, as the ramp and its health allow today
-    pilot: int | None  #: contacts that the sequence may open with, while it is in its pilot
-    history: ContactHistory
+    planned: PlannedSend
+    facts: LetterFacts  #: as they were when it was written
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,30 @@ class Delivery:
     clock: Callable[[], datetime]
     stops: WaitingStops | None = None
 
-    async def prepare(self, planned: PlannedSend) -> Ready | None:
-        """Compose a letter and fix it in the ledger; None when it is not to be sent."""
+    async def prepare(self, batch: Sequence[PlannedSend]) -> list[Ready]:
+        """Compose letters and fix them in the ledger; those that are not to be sent are left out."""
+        known = await self.store.read_each(self._read_facts, [planned.enrollment_id for planned in batch])
+        written: list[tuple[PlannedSend, LetterFacts, Letter, str]] = []
+        for planned in batch:
+            facts = known.get(planned.enrollment_id)
+            if facts is not None and facts.step == planned.step:
+                letter = await self._write(planned, facts)
+                if letter is not None:
+                    written.append((planned, facts, letter, sha256(letter.raw).hexdigest()))
         now = self.clock()
-        facts = await self.store.read(read_facts, planned.enrollment_id, self.policy.secret, now)
-        if facts is None or facts.step != planned.step:
-            return None
-        sequence = self.policy.sequences[facts.sequence]
+        ids = await asyncio.gather(*(
+            self.store.write_each(sends.plan_all, (_new_send(facts, planned, letter, digest), now))
+            for planned, facts, letter, digest in written
+        ))  # fmt: skip
+        return [
+            Ready(key, _step(facts, planned.mailbox), letter, digest, planned, facts)
+            for key, (planned, facts, letter, digest) in zip(ids, written, strict=True)
+            if key is not None
+        ]
+
+    async def _write(self, planned: PlannedSend, facts: LetterFacts) -> Letter | None:
+        """Ask the guardrails and write one letter; None, recorded with its reason, when there is to be none."""
+        now = self.clock()
         allowed = self._ask_guardrails(facts.contact, facts.account, facts.history, facts.sequence, now)
         if allowed.refused:
             slug = next(reason.slug for reason in allowed.reasons if not reason.passing)
@@ -99,28 +118,21 @@ class Delivery:
             await self.store.write(enrollments.postpone, {facts.enrollment_id: now + QUIET_PAUSE}, now)
             return None
         try:
-            letter = self.writer.write(facts, sequence, planned.mailbox, now)
+            return self.writer.write(facts, self.policy.sequences[facts.sequence], planned.mailbox, now)
         except PermanentError as problem:
             await self.store.write(refuse_unsent, facts, str(problem), now)
             return None
-        digest = sha256(letter.raw).hexdigest()
-        send_id = await self.store.write(sends.plan, _new_send(facts, planned, letter, digest), now)
-        if send_id is None:
-            return None
-        step = Step(facts.enrollment_id, facts.contact.id, facts.sequence, facts.step, planned.mailbox,
-                    facts.contact.email)  # fmt: skip
-        return Ready(send_id, step, letter, digest, planned.limit, planned.pilot, facts.history)
 
     async def deliver(
         self, ready: Ready, epoch: int, restored_at: datetime | None, may_go_on: Callable[[], bool]
-    ) -> tuple[bool, str]:
-        """Dial, claim, hand over, record; returns (sent?, a sentence when the mailbox must rest or stop)."""
-        if restored_at is not None and await self._left_before_restore(ready, restored_at):
-            return False, ""
-        withdrawn = ""
+    ) -> tuple["Awaitable[object] | None", str]:
+        """Dial, claim, hand over, record; returns (sent: what is done once that is durable, why it must rest or stop).
 
-        def forbid(connection: Connection) -> str:
-            return self._forbid(connection, ready, self.clock())
+        Whoever is told "sent" may go on to the next letter meanwhile: the claim is durable, and stays open until then.
+        """
+        if restored_at is not None and await self._left_before_restore(ready, restored_at):
+            return None, ""
+        withdrawn = ""
 
         async def claim() -> bool:
             nonlocal withdrawn
@@ -129,11 +141,7 @@ class Delivery:
                 return False
             if self.stops is not None:
                 await self.stops.drain()
-            limits = self._claim_limits(ready)
-            withdrawn = await self.store.write(
-                claims.claim, ready.send_id, epoch=epoch, secret=self.policy.secret, limits=limits, now=self.clock(),
-                sha256=ready.sha256, forbid=forbid,
-            )  # fmt: skip
+            withdrawn = await self.store.write_each(self._claim_all, (ready, epoch, self.clock()))
             return not withdrawn
 
         envelope = Envelope(ready.step.mailbox, ready.step.recipient, ready.letter.raw)
@@ -144,10 +152,31 @@ class Delivery:
         now = self.clock()
         if result.outcome == "withdrawn":
             await self.store.write(self.results.withdrawn, ready.send_id, ready.step, withdrawn, now)
-            return False, ""
+            return None, ""
+        if result.outcome == "sent":
+            taken = Taken(ready.send_id, ready.step, ready.facts.contact, result, now)
+            return self.store.write_each(self.results.sent_all, taken), ""
         jitter = self.jitter(str(ready.send_id))
-        said = await self.store.write(self.results.record, ready.send_id, ready.step, result, jitter, now)
-        return result.outcome == "sent", said
+        return None, await self.store.write(self.results.record, ready.send_id, ready.step, result, jitter, now)
+
+    def _claim_all(self, connection: Connection, asked: Sequence[tuple[Ready, int, datetime]]) -> list[str]:
+        """Claim letters, with the guardrails asked again about contacts and accounts as they are now."""
+        people = contacts.contacts_by_id(connection, [ready.step.contact_id for ready, _, _ in asked])
+        companies = [contact.account_id for contact in people.values() if contact.account_id]
+        accounts = contacts.accounts_by_id(connection, companies)
+        asks = [
+            claims.ClaimAsk(
+                ready.send_id,
+                epoch,
+                self._claim_limits(ready),
+                now,
+                ready.sha256,
+                self._forbid(ready, people, accounts, now),
+            )
+            for ready, epoch, now in asked
+        ]
+        stop_waits = self.stops.waiting if self.stops is not None else None
+        return claims.claim_all(connection, asks, self.policy.secret, stop_waits)
 
     async def _left_before_restore(self, ready: Ready, restored_at: datetime) -> bool:
         """Look into Sent first: a restored database may have forgotten that this letter left."""
@@ -161,16 +190,19 @@ class Delivery:
         await self.store.write(self.results.sent, ready.send_id, ready.step, self.clock(), answer=told)
         return True
 
-    def _forbid(self, connection: Connection, ready: Ready, now: datetime) -> str:
-        """Ask the guardrails again about the contact and the account as they are now."""
-        if self.stops is not None and self.stops.waiting():
-            return "stop-waits"
-        contact = contacts.contact(connection, ready.step.contact_id)
+    def _forbid(
+        self, ready: Ready, people: Mapping[int, Contact], accounts: Mapping[int, Account], now: datetime
+    ) -> str:
+        contact = people.get(ready.step.contact_id)
         if contact is None:
             return "contact-changed"
-        account = contacts.account(connection, contact.account_id) if contact.account_id else None
-        allowed = self._ask_guardrails(contact, account, ready.history, ready.step.sequence, now)
+        account = accounts.get(contact.account_id) if contact.account_id else None
+        allowed = self._ask_guardrails(contact, account, ready.facts.history, ready.step.sequence, now)
         return "" if allowed.allowed else allowed.reasons[0].slug
+
+    def _read_facts(self, connection: Connection, asked: Sequence[Sequence[int]]) -> list[dict[int, LetterFacts]]:
+        known = read_facts(connection, list(chain.from_iterable(asked)), self.policy.secret, self.clock())
+        return [known] * len(asked)
 
     def _ask_guardrails(
         self, contact: Contact, account: Account | None, past: ContactHistory, sequence: str, now: datetime
@@ -195,39 +227,45 @@ class Delivery:
         cap = self.policy.domain_caps.get(step.mailbox.rpartition("@")[2])
         sequence, own = self.policy.sequences[step.sequence], self.policy.limits[step.mailbox]
         return claims.ClaimLimits(
-            mailbox=ready.limit,
+            mailbox=ready.planned.limit,
             sending_domain=cap.per_day if cap else None,
             recipient_domain=sequence.per_recipient_domain_per_day,
             account=sequence.per_account_per_day,
-            pilot=ready.pilot,
+            pilot=ready.planned.pilot,
             gap=own.gap,
             lease=LEASE / 2,
         )
 
 
-def read_facts(connection: Connection, enrollment_id: int, secret: bytes, now: datetime) -> LetterFacts | None:
-    """Read what a letter needs; None when the enrollment is no longer active."""
-    enrollment = enrollments.enrollment(connection, enrollment_id)
-    if enrollment is None or enrollment.state != EnrollmentState.ACTIVE:
-        return None
-    contact = contacts.contact(connection, enrollment.contact_id)
-    if contact is None:
-        return None
-    earlier = (
-        [one for one in sends.find_sent(connection, enrollment_id=[enrollment_id]) if one.state == SendState.SENT]
-        if enrollment.step
-        else []
-    )
-    return LetterFacts(
-        enrollment_id=enrollment_id,
-        sequence=enrollment.sequence,
-        step=enrollment.step,
-        mailbox=enrollment.mailbox,
-        contact=contact,
-        account=contacts.account(connection, contact.account_id) if contact.account_id else None,
-        history=history.contact_history(connection, contact, secret, now, but_sequence=enrollment.sequence),
-        earlier=tuple(reversed(earlier)),
-    )
+def read_facts(connection: Connection, ids: Sequence[int], secret: bytes, now: datetime) -> dict[int, LetterFacts]:
+    """Read what the letters of these enrollments need, by enrollment; those no longer active are absent."""
+    going = enrollments.active(connection, ids)
+    people = contacts.contacts_by_id(connection, list({one.contact_id for one in going.values()}))
+    accounts = contacts.accounts_by_id(connection, list({one.account_id for one in people.values() if one.account_id}))
+    past = history.contact_histories(connection, people.values(), secret, now)
+    earlier: defaultdict[int, list[SentMessage]] = defaultdict(list)
+    if begun := [one.id for one in going.values() if one.step]:
+        for letter in reversed(sends.find_sent(connection, enrollment_id=begun)):
+            if letter.state == SendState.SENT:
+                earlier[letter.enrollment_id].append(letter)
+    return {
+        one.id: LetterFacts(
+            enrollment_id=one.id,
+            sequence=one.sequence,
+            step=one.step,
+            mailbox=one.mailbox,
+            contact=(contact := people[one.contact_id]),
+            account=accounts.get(contact.account_id) if contact.account_id else None,
+            history=past[contact.id],
+            earlier=tuple(earlier[one.id]),
+        )
+        for one in going.values()
+        if one.contact_id in people
+    }
+
+
+def _step(facts: LetterFacts, mailbox: str) -> Step:
+    return Step(facts.enrollment_id, facts.contact.id, facts.sequence, facts.step, mailbox, facts.contact.email)
 
 
 def refuse_unsent(connection: Connection, facts: LetterFacts, reason: str, now: datetime) -> None:

@@ -8,9 +8,13 @@ from store.records import SequenceOutcome
 
 
 def choose_variant(secret: bytes, contact_id: int, sequence: str, step: int, settings: StepSettings) -> str:
-    """Return the name of the variant a contact gets, empty for the step's own wording; the same every time."""
+    """Return the name of the variant a contact gets, empty for the step's own wording; the same every time.
+
+    Each contact gives every wording a number of its own and takes the highest (rendezvous hashing): their order means
+    nothing, one more wording moves only those who get it, one less only those who had it.
+    """
     names = ["", *(variant.name for variant in settings.variant)]
-    return names[stable_choice(secret, f"{sequence}|{step}|{contact_id}") % len(names)]
+    return max(names, key=lambda name: stable_choice(secret, f"{sequence}|{step}|{contact_id}|{name}"))
 
 
 def stable_choice(secret: bytes, key: str) -> int:

@@ -140,6 +140,10 @@ def contact_values(contact: Contact, account: Account | None) -> dict[str, str]:
     return {**contact.fields, **{name: value for name, value in own.items() if value or name not in contact.fields}}
 
 
+FIELDS = frozenset(contact_values(Contact(0, "nobody@example.com"), None))
+"""The variables that every contact has; an import adds its further columns."""
+
+
 def _thread_so_far(facts: LetterFacts, who: str) -> tuple[SentMessage, ...]:
     """Return the confirmed letters of the conversation that goes on, oldest first.
 

@@ -6,6 +6,7 @@ letter a pass are fair too. A pass plans only what may leave at once; pacing is 
 counts only grow, so a step that meets a full cap is set aside for good and the whole pass stays linear in what is due.
 """
 
+import heapq
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -129,16 +130,7 @@ def plan_sends(
     for name in sorted(openers):
         for mailbox in sequences[name].mailboxes:
             served_by[mailbox].append(name)
-    for box in sorted(by_room, key=lambda one: -one.room):
-        own = [name for name in served_by[box.name] if openers[name] and left.get(name, 1) > 0]
-        turn = int(jitter(f"{box.name}|{loads[box.name].last_sent_at}|turn") * len(own))
-        while box.room > 0 and box.openers and own:
-            name = own[turn % len(own)]
-            before = len(planned)
-            _serve(box, openers[name], sequences, limit, planned, waiting, now, left, most=1)
-            turn += 1
-            if len(planned) == before or (name in left and not _use_up(left, name)):
-                own.remove(name)
+    _share_openers(by_room, openers, served_by, left, sequences, limit, planned, waiting, now, jitter, loads)
     _count_left(boxes, follow_ups, openers, sequences, left, waiting)
     busy = {name for name, steps in follow_ups.items() if steps}
     busy |= {box for name, steps in openers.items() if steps for box in sequences[name].mailboxes}
@@ -146,9 +138,39 @@ def plan_sends(
     return SendPlan(tuple(planned), dict(waiting), min((at for at in wakes if at > now), default=None), opens_at)
 
 
-def _use_up(left: dict[str, int], name: str) -> int:
-    left[name] -= 1
-    return left[name]
+def _share_openers(
+    boxes: Sequence[_Box],
+    openers: Mapping[str, deque[DueStep]],
+    served_by: Mapping[str, list[str]],
+    left: dict[str, int],
+    sequences: Mapping[str, SequenceSettings],
+    caps: _Caps,
+    planned: list[PlannedSend],
+    waiting: Counter[str],
+    now: datetime,
+    jitter: Callable[[str], float],
+    loads: Mapping[str, MailboxLoad],
+) -> None:
+    """Give one opener after another to the mailbox that has the most room left; there sequences take turns."""
+    line = [(-box.room, box.name, box) for box in boxes if box.room > 0 and box.openers]
+    heapq.heapify(line)
+    own = {box.name: list(served_by.get(box.name, ())) for _, _, box in line}
+    turn = {name: int(jitter(f"{name}|{loads[name].last_sent_at}|turn") * len(names)) for name, names in own.items()}
+    while line:
+        _, _, box = heapq.heappop(line)
+        names = own[box.name]
+        while names and box.room > 0:
+            name = names[turn[box.name] % len(names)]
+            before = len(planned)
+            if openers[name] and left.get(name, 1) > 0:
+                _serve(box, openers[name], sequences, caps, planned, waiting, now, left, most=1)
+                turn[box.name] += 1
+            if len(planned) > before:
+                left.update({name: left[name] - 1} if name in left else {})
+                heapq.heappush(line, (-box.room, box.name, box))
+                break
+            if box.room > 0:
+                names.remove(name)
 
 
 def _box(

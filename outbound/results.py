@@ -1,6 +1,6 @@
 """SHELL: what does the answer to a letter change? Each function is one unit of work, all of it in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from outbound.settings import SequenceSettings
 from outbound.stop import apply_event
 from outbound.transport import SendResult
 from store import audit, contacts, enrollments, history, mailboxes, notices, open_sends, sends, suppression
+from store.records import Contact
 from store.vocabulary import EnrollmentState, EventName, SendState, StopEvent, SuppressionKind, SuppressionReason
 
 LAST_CHECK_FIRST = timedelta(minutes=15)  # after the claim: the first look into Sent
@@ -37,17 +38,25 @@ class Results:
     def record(
         self, connection: Connection, send_id: int, step: "Step", result: SendResult, jitter: float, now: datetime
     ) -> str:
-        """Record what became of a letter; returns a sentence when the mailbox must rest or stop."""
+        """Record what became of a letter that was not taken; returns a sentence when the mailbox must rest or stop."""
         match result.outcome:
-            case "sent":
-                self.sent(connection, send_id, step, now, answer=result.text, learnt_id=result.message_id_learnt)
-                mailboxes.recovered(connection, step.mailbox)
             case "deferred" | "refused":
                 return self._refused(connection, send_id, step, result, jitter, now)
             case "unknown":
                 next_at = now + LAST_CHECK_FIRST
                 open_sends.record_unknown(connection, send_id, next_check_at=next_at, checks=0)
         return ""
+
+    def sent_all(self, connection: Connection, taken: Sequence["Taken"]) -> list[bool]:
+        """Record letters as sent and let their next steps fall due; tells for each whether it was still open."""
+        told = sends.record_sent_all(connection, [
+            sends.Sent(
+                one.send_id, one.at, self._following(one.step, one.contact, one.at), one.result.text[:500],
+                one.result.message_id_learnt, one.at if one.step.mailbox in self.copies else None,
+            ) for one in taken
+        ])  # fmt: skip
+        mailboxes.send_again(connection, {one.step.mailbox for one in taken})
+        return told
 
     def sent(
         self, connection: Connection, send_id: int, step: "Step", now: datetime, *, answer: str = "",
@@ -129,9 +138,12 @@ class Results:
         end(connection, step.enrollment_id, StopEvent.BOUNCE_HARD, retry.slug, now)
 
     def _next_due(self, connection: Connection, step: "Step", now: datetime) -> datetime | None:
-        sequence, contact = self.sequences.get(step.sequence), contacts.contact(connection, step.contact_id)
-        following = step.step + 1
-        if sequence is None or contact is None or following >= len(sequence.step):
+        contact = contacts.contact(connection, step.contact_id)
+        return self._following(step, contact, now) if contact is not None else None
+
+    def _following(self, step: "Step", contact: Contact, now: datetime) -> datetime | None:
+        sequence, following = self.sequences.get(step.sequence), step.step + 1
+        if sequence is None or following >= len(sequence.step):
             return None
         return add_delay(now, sequence.step[following].delay, contact.zone, contact.country, sequence.window)
 
@@ -146,6 +158,17 @@ class Step:
     step: int
     mailbox: str
     recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A letter that a server has taken."""
+
+    send_id: int
+    step: Step
+    contact: Contact
+    result: SendResult
+    at: datetime
 
 
 def end(connection: Connection, enrollment_id: int, event: StopEvent, reason: str, now: datetime) -> None:

@@ -70,6 +70,14 @@ class StepSettings(Settings):
     body: str = Field(min_length=1, description="plain text template; the HTML part is made from it")
     variant: tuple[VariantSettings, ...] = Field((), description="other wordings, assigned per contact")
 
+    @field_validator("variant")
+    @classmethod
+    def _named_once(cls, variants: tuple[VariantSettings, ...]) -> tuple[VariantSettings, ...]:
+        names = [one.name for one in variants]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two variants are called {doubled[0]}: nobody could tell them apart")
+        return variants
+
 
 class WindowSettings(Settings):
     """When letters may arrive, in the recipient's local time."""
@@ -114,6 +122,7 @@ class SequenceSettings(Settings):
         frozenset(), description="fields without which nobody is written to, besides those of the segment"
     )
     language: str = Field("", description="language of the letters, for routing")
+    file: str = Field("", description="the file it was read from; filled in when it is")
 
     @field_validator("stop_account_on")
     @classmethod

@@ -63,7 +63,7 @@ def render(source: str, values: Mapping[str, str], who: str, choose: Callable[[i
     `choose(number, of)` picks an alternative of the number-th spintax group; None takes the first.
     """
     try:
-        template, names = _compiled(_protect_spintax(source, choose))
+        template, names = _compiled(_protect_spintax(source, choose) if _spins(source) else source)
         text = template.render({name: _lookup(values, name, who) for name in names})
     except UndefinedError as problem:
         field = str(problem).split("'")[1] if "'" in str(problem) else str(problem)
@@ -93,6 +93,8 @@ def _lookup(values: Mapping[str, str], name: str, who: str) -> Any:
 
 def clean_value(value: str, where: str) -> str:
     """Return a value that can only be text: encoded words decoded (RFC 2047), no control or bidi characters."""
+    if value.isascii() and value.isprintable() and "=?" not in value and len(value) <= LONGEST_VALUE:
+        return value.strip()
     for _ in range(3):  # an encoded word may hide another one
         if "=?" not in value:
             break
@@ -109,6 +111,12 @@ def clean_value(value: str, where: str) -> str:
     if "=?" in value or len(value) > LONGEST_VALUE:
         raise TemplateError(f"{where}: the value holds an encoded word or is longer than {LONGEST_VALUE} characters")
     return value.strip()
+
+
+@lru_cache(maxsize=4096)
+def _spins(source: str) -> bool:
+    """Tell whether a template holds spintax or comments, so that its text differs from contact to contact."""
+    return _protect_spintax(source, None) != source
 
 
 def _protect_spintax(source: str, choose: Callable[[int, int], int] | None) -> str:
@@ -139,14 +147,14 @@ def _protect_spintax(source: str, choose: Callable[[int, int], int] | None) -> s
     return text
 
 
-def check_template(source: str, known: Iterable[str]) -> Iterator[str]:
-    """Yield one sentence a problem: syntax with its line, and variables that no contact field has."""
+def check_template(source: str, known: Iterable[str]) -> Iterator[tuple[bool, str]]:
+    """Yield (is an error, sentence): syntax with its line, and variables that only a column of an import can have."""
     try:
         _, names = _compiled(_protect_spintax(source, None))
     except TemplateSyntaxError as problem:
-        yield f"line {problem.lineno}: {problem.message}"
+        yield True, f"line {problem.lineno}: {problem.message}"
         return
     have = set(known)
     for name in sorted(names):
         if snake_case(name) not in have:
-            yield f"{name} is no known field; without it on a contact the letter is refused"
+            yield False, f"{name} is no known field; a contact without it and without a default gets no letter"

@@ -7,7 +7,7 @@ waits `patience` for its tasks and leaves the rest to the next one.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
@@ -145,24 +145,29 @@ class SendWorker:
 
     async def _serve(self, mailbox: str, batch: Sequence[PlannedSend], epoch: int, restored_at: datetime | None) -> int:
         """Take a mailbox's letters out one after another, until it must rest or stop."""
-        done = 0
+        done, said = 0, ""
         for start in range(0, len(batch), AHEAD):
-            if self.stopping:
+            if self.stopping or said:
                 break
-            prepared = await asyncio.gather(*map(self._delivery.prepare, batch[start : start + AHEAD]))
-            for ready in filter(None, prepared):
-                if self.stopping:
-                    break
-                try:
+            written: list[Awaitable[object]] = []  # records of sent letters, on their way to the disk
+            try:
+                for ready in await self._delivery.prepare(batch[start : start + AHEAD]):
+                    if self.stopping:
+                        break
                     sent, said = await self._delivery.deliver(ready, epoch, restored_at, lambda: not self.stopping)
-                except (AuthenticationFailed, TlsFailed) as problem:
-                    said, sent = await self._hold(mailbox, problem), False
-                except TemporaryError as problem:
-                    said, sent = await self._rest(mailbox, problem), False
-                done += sent
-                if said:
-                    self._notes.append(said)
-                    return done
+                    if sent is not None:
+                        written.append(sent)
+                    if said:
+                        break
+            except (AuthenticationFailed, TlsFailed) as problem:
+                said = await self._hold(mailbox, problem)
+            except TemporaryError as problem:
+                said = await self._rest(mailbox, problem)
+            finally:
+                await asyncio.gather(*written)
+            done += len(written)
+        if said:
+            self._notes.append(said)
         return done
 
     async def _hold(self, mailbox: str, problem: PermanentError) -> str:

@@ -20,6 +20,7 @@ from outbound.mail_settings import CompanySettings, DkimSettings, GuardrailSetti
 from outbound.settings import HealthSettings, LimitSettings, SegmentSettings, SendingDomainSettings, SequenceSettings
 from ownership.rule_check import check_rules
 from ownership.settings import OwnershipSettings, TeamSettings
+from postroom.sequence_files import check_texts, name_file, read_sequence_files
 from postroom.settings import AuditSettings, RetentionSettings
 from store.errors import ConfigError
 from store.settings import MailAddress, SecretRef, Settings, StoreSettings
@@ -119,7 +120,16 @@ def load_config(path: Path, now: datetime | None = None) -> Config:
         raise ConfigError([f"{path}: {problem.strerror}; `postroom init` writes a first one"]) from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ConfigError([f"{path}: no valid TOML: {problem}"]) from problem
-    config = parse_config(raw)
+    files = read_sequence_files(path.resolve().parent)
+    tables = raw.get("sequence", [])
+    first = len(tables) if isinstance(tables, list) else 0
+    if files:
+        raw["sequence"] = [*(tables if isinstance(tables, list) else []),
+                           *(table | {"file": name} for name, table in files.items())]  # fmt: skip
+    try:
+        config = parse_config(raw)
+    except ConfigError as problem:
+        raise ConfigError([name_file(sentence, list(files), first) for sentence in problem.problems]) from problem
     problems = [sentence for is_error, sentence in cross_check(config, now or datetime.now(UTC)) if is_error]
     if problems:
         raise ConfigError(problems)
@@ -180,7 +190,9 @@ def cross_check(config: Config, now: datetime) -> Iterator[tuple[bool, str]]:
         if mailbox.append_sent and (mailbox.imap is None or mailbox.imap.sent is None):
             yield True, f"mailbox[{number}].append_sent: {mailbox.address} has no imap table with a Sent folder"
     for number, sequence in enumerate(config.sequence):
-        yield from _check_sequence(config, f"sequence[{number}]", sequence, now)
+        path = f"{sequence.file}:" if sequence.file else f"sequence[{number}]"
+        for is_error, sentence in (*_check_sequence(config, path, sequence, now), *check_texts(path, sequence)):
+            yield is_error, sentence.replace(":.", ": ", 1)
     for index, address in enumerate(config.deliverability.report_mailboxes):
         if config.find_mailbox(address) is None:
             yield True, f"deliverability.report_mailboxes[{index}]: {address} is no configured mailbox or alias"

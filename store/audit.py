@@ -9,6 +9,7 @@ machine. `audit_verify.py` checks an export with the standard library alone.
 import json
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +26,21 @@ _INSERT = insert(_ENTRY)
 _CHAIN_LOCK = 0x706F7374  # one advisory lock for the chain's head on PostgreSQL
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened.
+
+    `detail` is public for ever: ids, states, reason slugs. Addresses, names and quotes go into `private`.
+    """
+
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: Mapping[str, Any] | None = None
+    private: Mapping[str, Any] | None = None
+
+
 def append(
     connection: Connection,
     now: datetime,
@@ -34,31 +50,40 @@ def append(
     detail: Mapping[str, Any] | None = None,
     private: Mapping[str, Any] | None = None,
 ) -> int:
-    """Append an entry in the caller's transaction and return its number.
+    """Append an entry in the caller's transaction and return its number; see `Entry`."""
+    return append_all(connection, [Entry(now, actor, action, subject, detail, private)])
 
-    `detail` is public for ever: ids, states, reason slugs. Addresses, names and quotes go into `private`.
-    """
+
+def append_all(connection: Connection, happened: Sequence[Entry]) -> int:
+    """Append entries, one at least, in the caller's transaction and in this order; returns the number of the last."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
     head = connection.execute(_HEAD).one_or_none()
-    seq, previous = (head.seq + 1, head.hash) if head else (1, GENESIS)
-    commitment = ""
-    if private:
-        salt, body = secrets.token_hex(16), canonical(private)
-        commitment = commit(salt, body)
-        connection.execute(insert(_PRIVATE).values(seq=seq, salt=salt, body=body))
-    entry = {
-        "seq": seq,
-        "at": now.astimezone(UTC).isoformat(timespec="microseconds"),
-        "actor": actor,
-        "action": action,
-        "subject": subject,
-        "detail": canonical(detail or {}),
-        "commitment": commitment,
-        "previous": previous,
-    }
-    connection.execute(_INSERT, {**entry, "hash": entry_hash(entry)})
+    seq, previous = (head.seq, head.hash) if head else (0, GENESIS)
+    rows: list[dict[str, Any]] = []
+    for one in happened:
+        seq += 1
+        row = {
+            "seq": seq,
+            "at": one.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "actor": one.actor,
+            "action": one.action,
+            "subject": one.subject,
+            "detail": canonical(one.detail or {}),
+            "commitment": _keep_apart(connection, seq, one.private) if one.private else "",
+            "previous": previous,
+        }
+        previous = row["hash"] = entry_hash(row)
+        rows.append(row)
+    connection.execute(_INSERT, rows)
     return int(seq)
+
+
+def _keep_apart(connection: Connection, seq: int, private: Mapping[str, Any]) -> str:
+    """Store salt and personal data beside the chain; returns the commitment to them."""
+    salt, body = secrets.token_hex(16), canonical(private)
+    connection.execute(insert(_PRIVATE).values(seq=seq, salt=salt, body=body))
+    return commit(salt, body)
 
 
 def forget(

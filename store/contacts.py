@@ -5,7 +5,7 @@ from dataclasses import fields as record_fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, or_, select, update
 
 from store import audit, records
 from store.names import name_key
@@ -13,6 +13,8 @@ from store.tables import Account, Contact, core
 from store.vocabulary import AccountStage
 
 _CONTACT, _ACCOUNT = core(Contact), core(Account)
+_CONTACTS = select(_CONTACT).where(_CONTACT.c.id.in_(bindparam("ids", expanding=True)))
+_ACCOUNTS = select(_ACCOUNT).where(_ACCOUNT.c.id.in_(bindparam("ids", expanding=True)))
 _CONTACT_NAMES = tuple(field.name for field in record_fields(records.Contact))
 _ACCOUNT_NAMES = tuple(field.name for field in record_fields(records.Account))
 
@@ -30,8 +32,14 @@ def contact_by_address(connection: Connection, address: str) -> records.Contact 
 
 def contacts_by_id(connection: Connection, ids: Sequence[int]) -> dict[int, records.Contact]:
     """Return several contacts by id."""
-    found = connection.execute(select(_CONTACT).where(_CONTACT.c.id.in_(ids)))
+    found = connection.execute(_CONTACTS, {"ids": ids})
     return {row.id: as_contact(row) for row in found}
+
+
+def accounts_by_id(connection: Connection, ids: Sequence[int]) -> dict[int, records.Account]:
+    """Return several accounts by id."""
+    found = connection.execute(_ACCOUNTS, {"ids": ids}) if ids else ()
+    return {row.id: as_account(row) for row in found}
 
 
 def contacts_called(connection: Connection, first: str, last: str) -> list[records.Contact]:

@@ -1,8 +1,9 @@
 """How do rooms reach the database without waiting for each other's disk?
 
 A unit of work is a plain function of a connection. `Store.write` queues it for the one writer thread, which runs the
-queued units of a moment one after another, each in a savepoint, commits once, and only then releases their waiters:
-a group commit. A unit that raises is rolled back alone. `Store.read` runs in one of a few reader threads. With
+queued units of a moment one after another, commits once, and only then releases their waiters: a group commit. Where a
+unit raises, all of them are rolled back and run again, each in a savepoint: it fails alone. Hence a unit may run more
+than once and must change nothing but the database. `Store.read` runs in one of a few reader threads. With
 `inline=True` (simulation, command line) the same units run at once in the calling thread.
 
 SQLite: WAL, `synchronous=FULL` (survives power loss), `BEGIN IMMEDIATE` on the write engine because a later upgrade
@@ -11,10 +12,12 @@ No error shows the values of a statement: logs outlive an erasure.
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,9 +31,11 @@ from sqlalchemy.pool import QueuePool
 from store.errors import PermanentError, TemporaryError
 
 P = ParamSpec("P")
+Item = TypeVar("Item")
 T = TypeVar("T")
 
 GROUP_LIMIT = 512  # units in one commit: bounds how long the first waits
+GATHER = 0.002  # seconds from one commit to the next: a lone unit never waits, busy ones share commits and calls
 READERS = 3
 RACE_TRIES = 5
 DATABASE_CLOCK = "postroom_database_clock"
@@ -47,8 +52,12 @@ def shared_now(connection: Connection, now: datetime) -> datetime:
 
 @dataclass(slots=True)
 class _Queued:
+    """One unit with whoever waits for it; where items of a moment share a call, `each` takes their list."""
+
+    waiter: asyncio.Future[Any]
     unit: Callable[[Connection], Any]
-    waiter: "Future[Any]"
+    each: Callable[[Connection, list[Any]], Sequence[Any]] | None = None
+    item: Any = None
 
 
 class Store:
@@ -69,6 +78,7 @@ class Store:
         self._writer: threading.Thread | None = None
         self._starting = threading.Lock()
         self._inline_lock = threading.Lock()
+        self._asking: dict[Callable[..., Sequence[Any]], list[tuple[asyncio.Future[Any], Any]]] = {}
 
     @property
     def dialect(self) -> str:
@@ -82,11 +92,30 @@ class Store:
         """
         if self.inline:
             return self.write_now(unit, *args, **kwargs)
-        queued = _Queued(lambda connection: unit(connection, *args, **kwargs), Future())
+        result: T = await self._enqueue(lambda connection: unit(connection, *args, **kwargs))
+        return result
+
+    def write_each(self, each: Callable[[Connection, list[Item]], Sequence[T]], item: Item) -> "asyncio.Future[T]":
+        """Queue an item for a unit that takes all items of a moment at once, results in their order; see `write`.
+
+        Whoever need not know awaits the future later. Where one item raises, each is run again alone.
+        """
+        if self.inline:
+            done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            done.set_result(self.write_now(each, [item])[0])
+            return done
+        return self._enqueue(lambda connection: each(connection, [item])[0], each, item)
+
+    def _enqueue(
+        self,
+        unit: Callable[[Connection], Any],
+        each: Callable[[Connection, list[Any]], Sequence[Any]] | None = None,
+        item: Any = None,
+    ) -> asyncio.Future[Any]:
+        queued = _Queued(asyncio.get_running_loop().create_future(), unit, each, item)
         self._ensure_writer()
         self._queue.put(queued)
-        result: T = await asyncio.shield(asyncio.wrap_future(queued.waiter))
-        return result
+        return queued.waiter
 
     async def read(self, query: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query on a consistent snapshot; nothing it writes is kept."""
@@ -94,6 +123,29 @@ class Store:
             return self.read_now(query, *args, **kwargs)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, lambda: self.read_now(query, *args, **kwargs))
+
+    async def read_each(self, each: Callable[[Connection, list[Item]], Sequence[T]], item: Item) -> T:
+        """Run a query that takes the items of all who ask at this moment, results in their order; see `read`."""
+        if self.inline:
+            return self.read_now(each, [item])[0]
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[T] = loop.create_future()
+        if each not in self._asking:
+            self._asking[each] = []
+            loop.call_soon(self._ask, loop, each)
+        self._asking[each].append((waiter, item))
+        return await waiter
+
+    def _ask(self, loop: asyncio.AbstractEventLoop, each: Callable[..., Sequence[Any]]) -> None:
+        asked = self._asking.pop(each)
+        reading = loop.run_in_executor(self._readers, lambda: self.read_now(each, [item for _, item in asked]))
+
+        def answer(found: asyncio.Future[Sequence[Any]]) -> None:
+            problem = found.exception()
+            results = found.result() if problem is None else [None] * len(asked)
+            _settle([(waiter, result, problem) for (waiter, _), result in zip(asked, results, strict=True)])
+
+        reading.add_done_callback(answer)
 
     def write_now(self, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one unit in its own durable transaction in this thread."""
@@ -131,9 +183,10 @@ class Store:
                 self._writer.start()
 
     def _write_loop(self) -> None:
+        committed = 0.0
         while (first := self._queue.get()) is not None:
+            time.sleep(max(0.0, committed + GATHER - time.monotonic()))  # let the units of a busy moment come together
             group, last = [first], False
-            first.waiter.set_running_or_notify_cancel()  # from here on nobody can cancel it
             while len(group) < GROUP_LIMIT:
                 try:
                     following = self._queue.get_nowait()
@@ -142,34 +195,65 @@ class Store:
                 if following is None:
                     last = True
                     break
-                following.waiter.set_running_or_notify_cancel()
                 group.append(following)
             self._commit_group(group)
+            committed = time.monotonic()
             if last:
                 return
 
     def _commit_group(self, group: list[_Queued]) -> None:
-        """Run the units in one transaction; whatever goes wrong belongs to the waiters, never to this thread."""
+        """Commit the units together; whatever goes wrong belongs to the waiters, never to this thread."""
         try:
-            with self._inline_lock, self.engine.begin() as connection:
-                outcomes = [_attempt(connection, queued.unit) for queued in group]
+            outcomes = self._run_together(group) or self._run_apart(group)
         except Exception as problem:  # noqa: BLE001 - nothing of this group was kept, or nobody knows
-            for queued in group:
-                _release(queued, None, _translated(problem))
-            return
-        for queued, (result, failure) in zip(group, outcomes, strict=True):
+            outcomes = [(None, problem)] * len(group)
+        for number, (_, failure) in enumerate(outcomes):
             if _lost_race(failure):
-                result, failure = self._run_alone(queued)
-            _release(queued, result, failure)
+                outcomes[number] = self._run_alone(group[number])
+        _release(group, outcomes)
 
-    def _run_alone(self, queued: _Queued) -> tuple[Any, BaseException | None]:
+    def _run_together(self, group: list[_Queued]) -> "list[_Outcome]":
+        """Run the units without a savepoint each, which is faster; empty when one raised, with nothing kept."""
+        with self._inline_lock, self.engine.connect() as connection:
+            whole = connection.begin()
+            try:
+                results = _run_all(connection, group)
+            except BaseException:  # noqa: BLE001 - whose it is is found out in `_run_apart`
+                whole.rollback()
+                return []
+            whole.commit()
+        return [(result, None) for result in results]
+
+    def _run_apart(self, group: list[_Queued]) -> "list[_Outcome]":
+        """Run the units with a savepoint each, so that one that raises takes nobody with it."""
+        with self._inline_lock, self.engine.begin() as connection:
+            return [_attempt(connection, queued.unit) for queued in group]
+
+    def _run_alone(self, queued: _Queued) -> "_Outcome":
         try:
             return self.write_now(queued.unit), None
         except Exception as problem:  # noqa: BLE001 - belongs to the waiter
             return None, problem
 
 
-def _attempt(connection: Connection, unit: Callable[[Connection], Any]) -> tuple[Any, BaseException | None]:
+def _run_all(connection: Connection, group: list[_Queued]) -> list[Any]:
+    """Run plain units first, then those that take many items, one call each; results in the order of the group.
+
+    Plain units first: a stop that was queued in the same moment comes before the claims.
+    """
+    found: dict[int, Any] = {}
+    shared: dict[Callable[..., Sequence[Any]], list[int]] = {}
+    for number, queued in enumerate(group):
+        if queued.each is None:
+            found[number] = queued.unit(connection)
+        else:
+            shared.setdefault(queued.each, []).append(number)
+    for each, numbers in shared.items():
+        found.update(zip(numbers, each(connection, [group[number].item for number in numbers]), strict=True))
+    return [found[number] for number in range(len(group))]
+
+
+def _attempt(connection: Connection, unit: Callable[[Connection], Any]) -> "_Outcome":
     """Run a unit in a savepoint; returns its result or what it raised, even an exit, with nothing of it kept."""
     try:
         with connection.begin_nested():
@@ -178,11 +262,27 @@ def _attempt(connection: Connection, unit: Callable[[Connection], Any]) -> tuple
         return None, problem
 
 
-def _release(queued: _Queued, result: Any, failure: BaseException | None) -> None:
-    if failure is None:
-        queued.waiter.set_result(result)
-    else:
-        queued.waiter.set_exception(_translated(failure))
+_Outcome = tuple[Any, BaseException | None]
+
+
+def _release(group: list[_Queued], outcomes: list[_Outcome]) -> None:
+    """Tell the waiters, with one call into each event loop."""
+    told: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any, BaseException | None]]] = {}
+    for queued, (result, failure) in zip(group, outcomes, strict=True):
+        told.setdefault(queued.waiter.get_loop(), []).append((queued.waiter, result, failure))
+    for loop, answers in told.items():
+        with contextlib.suppress(RuntimeError):  # a loop that is closed has nobody waiting
+            loop.call_soon_threadsafe(_settle, answers)
+
+
+def _settle(answers: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    for waiter, result, failure in answers:
+        if waiter.done():
+            continue  # cancelled: the unit was not
+        if failure is None:
+            waiter.set_result(result)
+        else:
+            waiter.set_exception(_translated(failure))
 
 
 def _lost_race(problem: BaseException | None) -> bool:
@@ -192,7 +292,7 @@ def _lost_race(problem: BaseException | None) -> bool:
 def _translated(problem: BaseException) -> BaseException:
     if isinstance(problem, (OperationalError, PendingRollbackError, PoolTimeout)):
         return TemporaryError(f"the database did not answer: {getattr(problem, 'orig', problem)}")
-    return problem
+    return RuntimeError(f"a unit raised {problem!r}") if isinstance(problem, StopIteration) else problem
 
 
 def _sqlite_path(url: str) -> str:

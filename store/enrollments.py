@@ -35,6 +35,12 @@ _DUE = _JOINED.join(_SEQUENCE, _SEQUENCE.c.name == _ENROLLMENT.c.sequence).where
 )
 
 
+_ACTIVE = select(_ENROLLMENT).where(
+    _ENROLLMENT.c.id.in_(bindparam("ids", expanding=True)), _ENROLLMENT.c.state == EnrollmentState.ACTIVE
+)
+_OF_CONTACTS = (
+    select(_ENROLLMENT).where(_ENROLLMENT.c.contact_id.in_(bindparam("ids", expanding=True))).order_by(_ENROLLMENT.c.id)
+)
 _POSTPONE = (
     update(_ENROLLMENT)
     .where(
@@ -102,14 +108,17 @@ def enrollment(connection: Connection, enrollment_id: int) -> records.Enrollment
     return _record(row) if row is not None else None
 
 
+def active(connection: Connection, ids: Sequence[int]) -> dict[int, records.Enrollment]:
+    """Return those of these enrollments that are active, by id."""
+    return {row.id: _record(row) for row in connection.execute(_ACTIVE, {"ids": ids})}
+
+
 def enrollments_of(
     connection: Connection, contact_ids: Collection[int], *, live: bool = False
 ) -> list[records.Enrollment]:
     """Return the enrollments of these contacts, oldest first."""
-    query = select(_ENROLLMENT).where(_ENROLLMENT.c.contact_id.in_(contact_ids)).order_by(_ENROLLMENT.c.id)
-    if live:
-        query = query.where(_ENROLLMENT.c.state.in_(LIVE))
-    return [_record(row) for row in connection.execute(query)]
+    found = map(_record, connection.execute(_OF_CONTACTS, {"ids": list(contact_ids)}))
+    return [one for one in found if not live or one.state in LIVE]
 
 
 def set_state(

@@ -1,10 +1,10 @@
 """Which leads were offered from one colleague to another, and what came of it?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from store import audit, records
 from store.desk_tables import Handover
@@ -12,6 +12,9 @@ from store.tables import core
 from store.vocabulary import HandoverState, RejectionReason
 
 _HANDOVER = core(Handover)
+_OF_CONTACTS = (
+    select(_HANDOVER).where(_HANDOVER.c.contact_id.in_(bindparam("ids", expanding=True))).order_by(_HANDOVER.c.id)
+)
 
 
 def offer(
@@ -81,9 +84,12 @@ def find(connection: Connection, /, **equal: Any) -> list[records.Handover]:
 
 def last_of_contact(connection: Connection, contact_id: int) -> records.Handover | None:
     """Return the newest offer of a contact's lead."""
-    query = select(_HANDOVER).where(_HANDOVER.c.contact_id == contact_id).order_by(_HANDOVER.c.id.desc()).limit(1)
-    row = connection.execute(query).one_or_none()
-    return _record(row) if row is not None else None
+    return last_of_contacts(connection, [contact_id]).get(contact_id)
+
+
+def last_of_contacts(connection: Connection, contact_ids: Sequence[int]) -> dict[int, records.Handover]:
+    """Return the newest offer of each contact's lead; those without one are absent."""
+    return {row.contact_id: _record(row) for row in connection.execute(_OF_CONTACTS, {"ids": contact_ids})}
 
 
 def _record(row: Row[Any]) -> records.Handover:

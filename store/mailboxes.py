@@ -1,14 +1,14 @@
 """How does each mailbox fare: who holds it, is it held, what has it sent?"""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, String, bindparam, cast, func, insert, literal_column, or_, select, union_all, update
 
 from store import audit, records
-from store.claims import DAY
+from store.claim_limits import DAY
 from store.database import shared_now
 from store.errors import LeaseLost
 from store.send_states import COUNTED
@@ -107,13 +107,15 @@ def back_off(
 
 def recovered(connection: Connection, mailbox: str, *, polled_at: datetime | None = None, remark: str = "") -> None:
     """Forget the failures of a mailbox that answered again; `remark` is what is still wrong with it."""
-    if polled_at is None:
-        connection.execute(_SENDS_AGAIN, {"box": mailbox})
-        return
     _ensure(connection, mailbox)
     values: dict[str, Any] = {"failures": 0, "reason": remark, "polled_at": polled_at, "poll_not_before": None}
     live = (_MAILBOX.c.address == mailbox, _MAILBOX.c.state == MailboxState.ACTIVE)
     connection.execute(update(_MAILBOX).where(*live).values(**values))
+
+
+def send_again(connection: Connection, mailboxes: Collection[str]) -> None:
+    """Forget the failures of mailboxes whose letters were taken again."""
+    connection.execute(_SENDS_AGAIN, [{"box": mailbox} for mailbox in mailboxes])
 
 
 _SENDS_AGAIN = (

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from store import audit, suppression
-from store.claims import ClaimLimits, forbidding_limits, lock_counts
+from store.claim_limits import ClaimLimits, forbidding_limits, lock_counts
 from store.errors import StoreOnHold
 from store.mailboxes import may_take
 from store.schema import hold_reason

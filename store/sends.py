@@ -41,44 +41,81 @@ class NewSend:
     not_after: datetime
 
 
+_FRESH = ("variant", "mailbox", "recipient", "subject", "raw", "sha256", "token", "not_before", "not_after")
+_FIXED = ("enrollment_id", "contact_id", "account_id", "sequence", "step", "message_id")
+_KNOWN = select(_SEND.c.id, _SEND.c.enrollment_id, _SEND.c.step, _SEND.c.state).where(
+    _SEND.c.enrollment_id.in_(bindparam("enrollments", expanding=True))
+)
+_INSERT = insert(_SEND).returning(_SEND.c.id, sort_by_parameter_order=True)
+_COMPOSED_AGAIN = (
+    update(_SEND)
+    .where(_SEND.c.id == bindparam("send"))
+    .values({name: bindparam(name) for name in (*_FRESH, "sending_domain", "recipient_domain", "body_text",
+                                                "planned_at", "state")})
+)  # fmt: skip
+_NOT_DUE = (
+    update(_ENROLLMENT)
+    .where(_ENROLLMENT.c.id == bindparam("enrollment"), _ENROLLMENT.c.step == bindparam("of_step"))
+    .values(due_at=None)
+)
+
+
 def plan(connection: Connection, new: NewSend, now: datetime) -> int | None:
-    """Fix a send's bytes and Message-ID; returns its id, or None when this step can no longer be planned.
+    """Fix one send's bytes and Message-ID; see `plan_all`."""
+    return plan_all(connection, [(new, now)])[0]
+
+
+def plan_all(connection: Connection, planned: Sequence[tuple[NewSend, datetime]]) -> list[int | None]:
+    """Fix the bytes and Message-IDs of sends; returns their ids, None for a step that can no longer be planned.
 
     A step whose outcome is open or settled is due no more: it would use up the mailbox's turn at every pass.
     """
-    values = {
-        "variant": new.variant,
-        "mailbox": new.mailbox,
+    found = connection.execute(_KNOWN, {"enrollments": list({new.enrollment_id for new, _ in planned})})
+    known = {(row.enrollment_id, row.step): row for row in found}
+    ids: list[int | None] = []
+    fresh: list[dict[str, Any]] = []
+    again: list[dict[str, Any]] = []
+    done: list[dict[str, Any]] = []
+    for new, now in planned:
+        old = known.get((new.enrollment_id, new.step))
+        if old is None:
+            fresh.append(_values(new, now) | {name: getattr(new, name) for name in _FIXED})
+        elif old.state in (SendState.PLANNED, SendState.DEFERRED):
+            again.append(_values(new, now) | {"send": old.id})
+        else:
+            done.append({"enrollment": new.enrollment_id, "of_step": new.step})
+        ids.append(old.id if old is not None and old.state in (SendState.PLANNED, SendState.DEFERRED) else None)
+    if again:
+        connection.execute(_COMPOSED_AGAIN, again)
+    if done:
+        connection.execute(_NOT_DUE, done)
+    made = iter(connection.execute(_INSERT, fresh).scalars().all() if fresh else ())
+    return [next(made) if (new.enrollment_id, new.step) not in known else key
+            for key, (new, _) in zip(ids, planned, strict=True)]  # fmt: skip
+
+
+def _values(new: NewSend, now: datetime) -> dict[str, Any]:
+    return {name: getattr(new, name) for name in _FRESH} | {
         "sending_domain": new.mailbox.rpartition("@")[2],
-        "recipient": new.recipient,
         "recipient_domain": new.recipient.rpartition("@")[2],
-        "subject": new.subject,
         "body_text": new.text,
-        "raw": new.raw,
-        "sha256": new.sha256,
-        "token": new.token,
         "planned_at": now,
-        "not_before": new.not_before,
-        "not_after": new.not_after,
         "state": SendState.PLANNED,
     }
-    key = (_SEND.c.enrollment_id == new.enrollment_id, _SEND.c.step == new.step)
-    old = connection.execute(select(_SEND.c.id, _SEND.c.state).where(*key)).one_or_none()
-    if old is not None:
-        if old.state not in (SendState.PLANNED, SendState.DEFERRED):
-            stuck = (_ENROLLMENT.c.id == new.enrollment_id, _ENROLLMENT.c.step == new.step)
-            connection.execute(update(_ENROLLMENT).where(*stuck).values(due_at=None))
-            return None
-        connection.execute(update(_SEND).where(_SEND.c.id == old.id).values(**values))
-        return int(old.id)
-    fixed = {name: getattr(new, name) for name in ("enrollment_id", "contact_id", "account_id", "sequence", "step")}
-    result = connection.execute(insert(_SEND).values(**values, **fixed, message_id=new.message_id))
-    return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
+_OPEN = (
+    select(_SEND.c.id, _SEND.c.enrollment_id, _SEND.c.step, _SEND.c.mailbox)
+    .where(
+        _SEND.c.id.in_(bindparam("ids", expanding=True)),
+        or_(*(_SEND.c.state == state for state in sources_of(SendState.SENT))),
+    )
+    .order_by(_SEND.c.id)
+    .with_for_update()
+)
 _SENT_NOW = (
     update(_SEND)
-    .where(_SEND.c.id == bindparam("send"), or_(*(_SEND.c.state == state for state in sources_of(SendState.SENT))))
+    .where(_SEND.c.id == bindparam("send"))
     .values(
         state=SendState.SENT,
         sent_at=bindparam("at"),
@@ -87,7 +124,6 @@ _SENT_NOW = (
         copy_due_at=bindparam("copy_at"),
         claimed_at=func.coalesce(_SEND.c.claimed_at, bindparam("at", type_=_SEND.c.claimed_at.type)),
     )
-    .returning(_SEND.c.enrollment_id, _SEND.c.step, _SEND.c.mailbox)
 )
 _ACTIVE = _ENROLLMENT.c.state == EnrollmentState.ACTIVE
 _STEPPED = (
@@ -107,32 +143,59 @@ _FINISH = _STEPPED.values(
 )
 
 
-def record_sent(
-    connection: Connection,
-    send_id: int,
-    now: datetime,
-    *,
-    next_due_at: datetime | None,
-    answer: str = "",
-    learnt_id: str = "",
-    copy_due_at: datetime | None = None,
-    actor: str = "postroom",
-) -> bool:
-    """Settle a send as sent and move the enrollment on: to its next step, or to `finished` when there is none.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A letter that a server has taken, and when the enrollment's next step falls due, None when there is none.
 
-    `copy_due_at` is when a copy goes into the Sent folder, None where the provider keeps one. Returns False, with an
-    audit entry, for a send that was settled meanwhile: the answer came later than a reply, or than a person's decision.
+    `copy_due_at` is when a copy goes into the Sent folder, None where the provider keeps one.
     """
-    values = {"send": send_id, "at": now, "said": answer, "learnt": learnt_id, "copy_at": copy_due_at}
-    row = connection.execute(_SENT_NOW, values).one_or_none()
-    if row is None:
-        audit.append(connection, now, actor, "send.late-answer", f"send:{send_id}", {"answer": "sent"})
-        return False
-    moved = {"enrollment": row.enrollment_id, "sent_step": row.step, "next_step": row.step + 1,
-             "from_mailbox": row.mailbox, "at": now, "due": next_due_at}  # fmt: skip
-    connection.execute(_NEXT_STEP if next_due_at is not None else _FINISH, moved)
-    audit.append(connection, now, actor, "send.sent", f"send:{send_id}", {"step": row.step})
-    return True
+
+    send_id: int
+    at: datetime
+    next_due_at: datetime | None
+    answer: str = ""
+    learnt_id: str = ""
+    copy_due_at: datetime | None = None
+    actor: str = "postroom"
+
+
+def record_sent(
+    connection: Connection, /, send_id: int, now: datetime, *, next_due_at: datetime | None, **more: Any
+) -> bool:
+    """Settle one send as sent; see `Sent` and `record_sent_all`."""
+    return record_sent_all(connection, [Sent(send_id, now, next_due_at, **more)])[0]
+
+
+def record_sent_all(connection: Connection, letters: Sequence[Sent]) -> list[bool]:
+    """Settle sends as sent and move their enrollments on: to the next step, or to `finished` when there is none.
+
+    False, with an audit entry, stands for a send that was settled meanwhile: the answer came later than a reply, or
+    than a person's decision.
+    """
+    rows = {row.id: row for row in connection.execute(_OPEN, {"ids": [letter.send_id for letter in letters]})}
+    fine = [letter for letter in letters if letter.send_id in rows]
+    moved: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for letter in fine:
+        row = rows[letter.send_id]
+        moved[letter.next_due_at is not None].append(
+            {"enrollment": row.enrollment_id, "sent_step": row.step, "next_step": row.step + 1,
+             "from_mailbox": row.mailbox, "at": letter.at, "due": letter.next_due_at}
+        )  # fmt: skip
+    if fine:
+        connection.execute(_SENT_NOW, [
+            {"send": letter.send_id, "at": letter.at, "said": letter.answer, "learnt": letter.learnt_id,
+             "copy_at": letter.copy_due_at} for letter in fine
+        ])  # fmt: skip
+    for query, ways in ((_NEXT_STEP, moved[True]), (_FINISH, moved[False])):
+        if ways:
+            connection.execute(query, ways)
+    audit.append_all(connection, [
+        audit.Entry(letter.at, letter.actor, "send.sent", f"send:{letter.send_id}", {"step": rows[letter.send_id].step})
+        if letter.send_id in rows
+        else audit.Entry(letter.at, letter.actor, "send.late-answer", f"send:{letter.send_id}", {"answer": "sent"})
+        for letter in letters
+    ])  # fmt: skip
+    return [letter.send_id in rows for letter in letters]
 
 
 def record_deferred(

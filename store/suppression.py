@@ -91,7 +91,13 @@ def find_covering_many(
     connection: Connection, secret: bytes, asked: Sequence[tuple[str, int | None]], now: datetime
 ) -> list[Suppression | None]:
     """Return for each (address, account) the strongest entry in force that covers it, or None."""
-    groups = [covering_hashes(secret, address, account_id) for address, account_id in asked]
+    return find_covering_each(connection, [covering_hashes(secret, *one) for one in asked], now)
+
+
+def find_covering_each(
+    connection: Connection, groups: Sequence[Collection[bytes]], now: datetime
+) -> list[Suppression | None]:
+    """Return for each group of hashes the strongest entry in force among them, or None."""
     wanted = list({value for group in groups for value in group})
     found: dict[bytes, Suppression] = {}
     for start in range(0, len(wanted), CHUNK):

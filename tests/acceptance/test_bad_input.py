@@ -86,3 +86,58 @@ def test_an_unknown_sequence_is_named(started: Path) -> None:
 def test_the_example_in_the_repository_is_what_init_writes(started: Path) -> None:
     example = (Path(__file__).parents[2] / "config.toml").read_text(encoding="utf-8")
     assert (started / "config.toml").read_text(encoding="utf-8") == example
+
+
+SEQUENCE = """
+mailboxes = ["maya@outreach.example.com"]
+owner = "maya@example.com"
+
+[[step]]
+subject = "Hello {{first_name}}"
+body = "Is {{company}} well?"
+"""
+
+
+def test_a_sequence_in_a_file_of_its_own_is_one_like_the_others(started: Path) -> None:
+    (started / "sequences").mkdir()
+    (started / "sequences/spring.toml").write_text(SEQUENCE, encoding="utf-8")
+    found = run(started, "config", "check")
+    assert found.returncode == 0, found.stderr
+    assert "2 sequences, no errors" in found.stdout
+    assert run(started, "activate", "spring").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (("[[step]]", "[[step"), "sequences/spring.toml: no valid TOML"),
+        (('subject = "Hello {{first_name}}"', ""), "sequences/spring.toml: the first step needs a subject"),
+        (("body =", "boddy ="), "sequences/spring.toml: step[0].boddy: is not a known key"),
+        (("maya@outreach", "nobody@outreach"), "sequences/spring.toml: mailboxes[0]: nobody@outreach"),
+        (("{{company}}", "{{company"), "sequences/spring.toml: step[0].body: line 1"),
+        (("owner =", 'name = "demo-midmarket"\nowner ='), '"demo-midmarket" is listed twice'),
+    ],
+)
+def test_an_error_in_a_sequence_names_its_file(started: Path, change: tuple[str, str], place: str) -> None:
+    (started / "sequences").mkdir()
+    (started / "sequences/spring.toml").write_text(SEQUENCE.replace(*change), encoding="utf-8")
+    found = run(started, "config", "check")
+    assert found.returncode == 2, found.stdout
+    assert place in " ".join(found.stderr.split())
+
+
+def test_every_template_is_checked_and_doubtful_ones_are_warned_of(started: Path) -> None:
+    text = (started / "config.toml").read_text(encoding="utf-8")
+    step = '[[sequence.step]]\ndelay = "1d"\nbody = "On {{ topic }}"\n'
+    variant = '[[sequence.step.variant]]\nname = "b"\nsubject = "x"\nbody = "y"\n'
+    (started / "config.toml").write_text(text.replace("[team]", f"{step}{variant}[team]", 1), encoding="utf-8")
+    found = run(started, "config", "check")
+    assert found.returncode == 0, found.stderr
+    said = " ".join(found.stdout.split())
+    assert "sequence[0].step[2].body: topic is no known field" in said
+    assert "sequence[0].step[2].variant[0]: changes subject and body at once" in said
+    broken = text.replace("[team]", step.replace("{{ topic }}", "{% if %}") + "[team]", 1)
+    (started / "config.toml").write_text(broken, encoding="utf-8")
+    found = run(started, "config", "check")
+    assert found.returncode == 2
+    assert "sequence[0].step[2].body: line 1" in found.stderr

@@ -135,9 +135,11 @@ def test_one_name_for_a_variable() -> None:
         "first_name"
     }
     assert list(check_template("{{ first_name }} {{ wat }}", ["first_name"])) == [
-        "wat is no known field; without it on a contact the letter is refused"
+        (False, "wat is no known field; a contact without it and without a default gets no letter")
     ]
-    assert "line 2" in next(check_template("a\n{{ b", []))
+    ((is_error, sentence),) = check_template("a\n{{ b", [])
+    assert is_error
+    assert "line 2" in sentence
 
 
 def test_tokens_are_bound_to_purpose_and_key() -> None:

@@ -1,5 +1,6 @@
 """Which letters leave now? Limits, order, fairness, and when to ask again."""
 
+import random
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outbound.experiment import choose_variant
 from outbound.health import assess_health
 from outbound.plan import SendPlan, plan_sends
 from outbound.preview import preview_sends
-from outbound.settings import HealthSettings, LimitSettings, SendingDomainSettings, SequenceSettings
+from outbound.settings import HealthSettings, LimitSettings, SendingDomainSettings, SequenceSettings, StepSettings
 from outbound.warmup import daily_limit
 from store.records import CapCounts, DueStep, MailboxLoad
 from store.vocabulary import HealthBand, VerdictLevel
@@ -110,6 +112,59 @@ def test_openers_take_turns_among_sequences() -> None:
     assert Counter(send.sequence for send in made.sends) == {"old": 5, "new": 5}
 
 
+def test_openers_go_where_the_most_room_is_left() -> None:
+    made = plan([step(n) for n in range(40)], [load(sent_last_day=10), load("jon@out.example")])
+    assert Counter(send.mailbox for send in made.sends) == {BOX: 15, "jon@out.example": 25}
+
+
+def test_every_sequence_gets_its_turn_from_mailboxes_that_send_one_letter_a_pass() -> None:
+    """A long queue must not keep a short one waiting, pass after pass, whatever was sent last."""
+    names = ("a", "b", "c")
+    due = [step(n + 1000 * k, sequence=name) for k, name in enumerate(names) for n in range((300, 40, 40)[k])]
+    limit = LimitSettings(gap=timedelta(minutes=1), jitter=timedelta())
+    told: Counter[str] = Counter()
+    chance = random.Random(3)
+    for number in range(90):
+        last = NOW - timedelta(minutes=2, seconds=number)
+        made = plan(due, [load(last_sent_at=last)], sequences=[sequence(name) for name in names], limit=limit,
+                    jitter=lambda _key: chance.random())  # fmt: skip
+        told.update(send.sequence for send in made.sends)
+        gone = {send.enrollment_id for send in made.sends}
+        due = [one for one in due if one.enrollment_id not in gone]
+    assert sum(told.values()) == 90
+    assert min(told[name] for name in names) >= 18, told
+
+
+def test_the_way_back_of_a_silenced_mailbox() -> None:
+    """Blocked while the trouble is in the window, then half its limit until the floor is reached, then well."""
+    bad_day = ((NOW.date() - timedelta(days=20), 40, True),)
+    settings, limit = HealthSettings(), LimitSettings(gap=timedelta(), jitter=timedelta())
+    due = [step(n) for n in range(60)]
+    inside = load(delivered=40, bounced=4, daily_history=bad_day)
+    behind = load(delivered=0, daily_history=bad_day)
+    nearly = load(delivered=settings.floor - 1, daily_history=bad_day)
+    clean = load(delivered=settings.floor, daily_history=bad_day)
+    bands = [assess_health(one, settings).band for one in (inside, behind, nearly, clean)]
+    assert bands == [HealthBand.BLOCKED, HealthBand.WATCH, HealthBand.WATCH, HealthBand.HEALTHY]
+    assert [len(plan(due, [one], limit=limit).sends) for one in (inside, behind, nearly, clean)] == [0, 20, 20, 40]
+
+
+def test_a_quarantined_mailbox_answers_its_threads_but_opens_none() -> None:
+    unwell = load(delivered=100, unsubscribed=7)
+    made = plan([step(1), step(2, step=1, mailbox=BOX)], [unwell])
+    assert [send.enrollment_id for send in made.sends] == [2]
+    assert made.waiting == {"no-openers": 1}
+
+
+def test_a_half_used_ramp_day_counts_and_a_barely_used_one_does_not() -> None:
+    limits = LimitSettings.model_validate({"per_day": "40/day", "ramp": {"start": 6, "add": 2}})
+    yesterday = NOW.date() - timedelta(days=1)
+    for number, allowed in ((2, 6), (3, 8), (6, 8)):
+        assert daily_limit(load(daily_history=((yesterday, number, False),)), limits, NOW.date()) == allowed
+    quiet = ((yesterday - timedelta(days=1), 6, False), (yesterday, 1, False))
+    assert daily_limit(load(daily_history=quiet), limits, NOW.date()) == 8, "an idle day takes nothing away"
+
+
 def test_the_wake_is_when_the_window_opens() -> None:
     made = plan([step(1)], now=NOW.replace(hour=20))
     assert made.next_wake == NOW.replace(day=3, hour=9)
@@ -168,3 +223,25 @@ def test_the_preview_plays_all_steps_under_the_limits() -> None:
         assert sum(send.at - timedelta(hours=24) < other.at <= send.at for other in found) <= 10
         assert 9 <= send.at.hour < 17
         assert send.at.weekday() < 5
+
+
+def wordings(*names: str) -> StepSettings:
+    return StepSettings.model_validate({"body": "x", "variant": [{"name": name, "body": name} for name in names]})
+
+
+def test_a_contact_keeps_its_wording_when_others_come_go_or_change_places() -> None:
+    def chosen(step: StepSettings) -> list[str]:
+        return [choose_variant(b"k" * 32, contact, "demo", 0, step) for contact in range(900)]
+
+    before = chosen(wordings("b", "c"))
+    assert before == chosen(wordings("b", "c")) == chosen(wordings("c", "b"))
+    assert min(Counter(before).values()) > 240, "about a third each"
+    more = chosen(wordings("b", "c", "d"))
+    assert {new for old, new in zip(before, more, strict=True) if new != old} == {"d"}
+    less = chosen(wordings("b"))
+    assert {old for old, new in zip(before, less, strict=True) if new != old} == {"c"}
+
+
+def test_two_wordings_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two variants are called b"):
+        wordings("b", "b")

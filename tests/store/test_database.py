@@ -1,15 +1,13 @@
 """Is a unit durable, alone in its failure, and grouped with its neighbours?"""
 
 import asyncio
-from concurrent.futures import Future
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, text, update
 
 from store import schema
-from store.database import Store, _Queued
+from store.database import Store
 from store.errors import StoreOnHold, TemporaryError
 from store.tables import Rotation, core
 
@@ -50,15 +48,20 @@ def test_a_failing_unit_takes_nobody_with_it(store: Store) -> None:
     assert store.read_now(count) == 2
 
 
-@pytest.mark.parametrize("failure", [SystemExit(1), KeyError("x"), asyncio.CancelledError()])
+@pytest.mark.parametrize("failure", [SystemExit(1), KeyError("x"), GeneratorExit()])
 def test_whatever_a_unit_raises_the_writer_goes_on(store: Store, failure: BaseException) -> None:
     def fail(connection: Connection) -> None:
         add(connection, "half-done")
         raise failure
 
-    queued = [store_write_later(store, unit) for unit in (lambda c: add(c, "a"), fail, lambda c: add(c, "b"))]
-    assert (queued[0].result(30), queued[2].result(30)) == ("a", "b")
-    assert queued[1].exception(30) is failure
+    async def story() -> None:
+        units = (lambda c: add(c, "a"), fail, lambda c: add(c, "b"))
+        waiting = [store._enqueue(unit) for unit in units]  # awaited by nobody: an exit would end the loop
+        await asyncio.wait(waiting)
+        assert (waiting[0].result(), waiting[2].result()) == ("a", "b")
+        assert waiting[1].exception() is failure
+
+    asyncio.run(story())
     assert asyncio.run(write_one(store, "c")) == "c"
     assert store.read_now(count) == 3
 
@@ -85,12 +88,32 @@ async def write_one(store: Store, pod: str) -> str:
     return await store.write(add, pod)
 
 
-def store_write_later(store: Store, unit: Any) -> "Future[Any]":
-    """Queue a unit as `write` does, without an event loop that an exit would end."""
-    queued = _Queued(unit, Future())
-    store._ensure_writer()
-    store._queue.put(queued)
-    return queued.waiter
+def test_items_of_a_moment_share_a_unit_and_fail_alone(store: Store) -> None:
+    calls: list[int] = []
+
+    def each(connection: Connection, pods: list[str]) -> list[str]:
+        calls.append(len(pods))
+        return [add(connection, pod) for pod in pods]
+
+    async def story(pods: list[str]) -> list[object]:
+        return list(await asyncio.gather(*(store.write_each(each, pod) for pod in pods), return_exceptions=True))
+
+    assert asyncio.run(story(["a", "b", "c", "d"])) == ["a", "b", "c", "d"]
+    told = asyncio.run(story(["e", "a", "f"]))
+    assert (told[0], told[2]) == ("e", "f")
+    assert isinstance(told[1], Exception)
+    assert store.read_now(count) == 6
+    assert max(calls) > 1, "they shared a call"
+
+
+def test_readers_of_a_moment_share_a_query(store: Store) -> None:
+    def each(connection: Connection, numbers: list[int]) -> list[tuple[int, int]]:
+        return [(number, len(numbers) + count(connection)) for number in numbers]
+
+    async def story() -> list[tuple[int, int]]:
+        return await asyncio.gather(*(store.read_each(each, number) for number in range(9)))
+
+    assert asyncio.run(story()) == [(number, 9) for number in range(9)]
 
 
 def test_concurrent_increments_lose_nothing(store: Store) -> None:
