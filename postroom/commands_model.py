@@ -34,11 +34,14 @@ def train(
     if with_feedback:
         _learn(config, person)
         return
+    from threadpoolctl import threadpool_limits
+
     from classifier.labels import read_corpus
     from classifier.model import SHIPPED
     from classifier.train import train as train_model
 
-    model, _ = train_model(read_corpus(), into or SHIPPED)
+    with threadpool_limits(1, user_api="blas"):  # small matrices: more threads only wait for each other
+        model, _ = train_model(read_corpus(), into or SHIPPED)
     for name, judge in (("words", model), ("words and sense", model.sense)):
         if judge is not None:
             bars = ", ".join(f"{bar} {value}" for bar, value in judge.thresholds.as_dict().items())
@@ -51,21 +54,27 @@ def evaluate(
     card: Annotated[Path | None, typer.Option(help="file of the card; default: the shipped one")] = None,
 ) -> None:
     """Judge the model on the mirror and on authors it never saw; writes the card and its charts."""
+    from threadpoolctl import threadpool_limits
+
     from classifier.card import CARD
     from classifier.model import SHIPPED
     from classifier.publish import publish
 
-    sys.stdout.write(publish(model or SHIPPED, card or CARD))
+    with threadpool_limits(1, user_api="blas"):
+        sys.stdout.write(publish(model or SHIPPED, card or CARD))
 
 
 def _learn(config: Path | None, person: str) -> None:
+    from threadpoolctl import threadpool_limits
+
     from classifier.labels import MIRROR, read_corpus
     from classifier.versions import FOLDER
     from postroom.learning import learn
 
     opened, now = open_all(find_config(config)), datetime.now(UTC)
     corrections = opened.store.read_now(messages.corrections)
-    learnt = learn(opened.folder / FOLDER, corrections, read_corpus(), read_corpus(MIRROR), now)
+    with threadpool_limits(1, user_api="blas"):
+        learnt = learn(opened.folder / FOLDER, corrections, read_corpus(), read_corpus(MIRROR), now)
     detail = {"corrections": learnt.corrections, "worse": list(learnt.worse)}
     action = "model.refused" if learnt.worse else "model.activated"
     opened.store.write_now(audit.append, now, person, action, f"model:{learnt.name}", detail)
