@@ -20,7 +20,7 @@ from classifier.train import Blocks, HeldOut, cross_validate, feature_matrix, fi
 from store.vocabulary import Label
 
 SHARES = (0.125, 0.25, 0.5)  # of the texts, for the learning curve
-LEAST = 60  # texts that can be parted into folds
+LEAST = 300  # texts that can be parted into folds with every label on both sides
 TOLERATED = 0.03  # errors among the decided, at which coverage is compared
 
 
