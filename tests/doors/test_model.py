@@ -1,6 +1,7 @@
 """Is the shipped model the one that the card describes, and does it judge with and without the embeddings wheel?"""
 
 import json
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from classifier import embeddings
 from classifier.card import CARD
 from classifier.evaluate import figures, judge_apart, macro_f1
 from classifier.features import extract, weighted
-from classifier.labels import CORPUS, MIRROR, read_corpus
+from classifier.labels import CORPUS, MIRROR, corpus_hash, read_corpus
 from classifier.memo import Memo
 from classifier.model import SHIPPED, Classification, Hints, load_model
 from store.errors import PermanentError
@@ -23,6 +24,7 @@ def test_the_card_describes_the_shipped_model() -> None:
     card = CARD.read_text(encoding="utf-8")
     assert f"Model: {described['arrays_sha256']}" in card
     assert f"Corpus: {described['about']['corpus_sha256']}" in card
+    assert described["about"]["corpus_sha256"] == corpus_hash(read_corpus())
 
 
 @pytest.mark.parametrize("column", ["mirror, words", "mirror, words and sense"])
@@ -32,9 +34,8 @@ def test_the_figures_on_the_card_are_those_of_the_mirror_today(column: str) -> N
         pytest.skip("the extra `embeddings` is not installed")
     rows = [line.strip("| ").split(" | ") for line in CARD.read_text(encoding="utf-8").splitlines()]
     head = next(row for row in rows if row[0] == "figure")
-    published = {
-        row[0]: float(row[head.index(column)]) for row in rows[rows.index(head) + 2 :] if len(row) == len(head)
-    }
+    table = takewhile(lambda row: len(row) == len(head), rows[rows.index(head) + 2 :])
+    published = {row[0]: float(row[head.index(column)]) for row in table}
     for name, value in figures(judge_apart(MODEL, read_corpus(MIRROR), sense=sense)).items():
         assert published[name] == pytest.approx(value, abs=0.002), name
 
