@@ -1,5 +1,6 @@
 """How often are sending domains checked, against which server, and what is known about them beforehand?"""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from ipaddress import ip_address
 
@@ -16,7 +17,8 @@ class DeliverabilitySettings(Settings):
     resolver: str = Field("", description="HOST:PORT of a name server; empty: the system's")
     relays: tuple[str, ...] = Field((), description="IP addresses that send for the domains, each must pass")
     selectors: tuple[str, ...] = Field(
-        (), description="DKIM selectors in use; empty: those of [[dkim]], else common names"
+        (),
+        description="DKIM selectors in use; empty: those of [[dkim]], of the last delivered copy, common names",
     )
     authserv_ids: tuple[str, ...] = Field(
         (), description="names under which our own servers write Authentication-Results; no other is believed"
@@ -47,6 +49,12 @@ class DeliverabilitySettings(Settings):
         for relay in value:
             ip_address(relay)
         return value
+
+    def selectors_of(
+        self, domain: str, signing: Mapping[str, Sequence[str]], delivered: Mapping[str, Sequence[str]]
+    ) -> Sequence[str]:
+        """Return a domain's selectors: configured, else signing here, else of a delivered copy."""
+        return self.selectors or signing.get(domain, ()) or delivered.get(domain, ())
 
     @property
     def nameserver(self) -> tuple[str, int] | None:

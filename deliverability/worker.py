@@ -69,7 +69,7 @@ class DomainWorker:
             self._resolver,
             name,
             relays=settings.relays,
-            selectors=settings.selectors or self._signing.get(name, ()) or delivered.get(name, ()),
+            selectors=settings.selectors_of(name, self._signing, delivered),
             blocklists=settings.blocklists,
             domain_blocklists=settings.domain_blocklists,
             calls=HostCalls(self._hosts, now, self._submission) if self._hosts else None,

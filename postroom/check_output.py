@@ -32,12 +32,22 @@ def render(row: Mapping[str, Any]) -> RenderableType:
     head = Text.assemble(
         (str(row["domain"]), "bold"), "  ", (verdict.upper(), f"bold {COLOURS[verdict]}"), f"  {MEANING[verdict]}"
     )
+    if last := row.get("last_verdict"):
+        head.append(f"\n    last verdict {last.upper()}, {age(row['last_seconds'])} old ({row['last_decided_at']})")
     told = [one for one in row["findings"] if not one["slug"].endswith(BESIDE)]
     absent = [one["slug"].removesuffix("-absent") for one in row["findings"] if one not in told]
     body = [part for severity, mark, colour in MARKS for part in _findings(told, severity, mark, colour)]
     if absent:
         body.append(_line("-", "dim", "", f"optional and not published: {', '.join(absent)}"))
     return Group(head, *body, Text(""))
+
+
+def age(seconds: float) -> str:
+    """Return a span in its largest whole unit."""
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if number := int(seconds // length):
+            return f"{number} {unit}{'s' if number > 1 else ''}"
+    return "less than a minute"
 
 
 def render_sources(rows: Sequence[Mapping[str, Any]]) -> RenderableType:

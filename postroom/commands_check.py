@@ -42,7 +42,8 @@ def check(
     """Say whether domains may send: SPF, DKIM, DMARC and the rest.
 
     Exit status 1 when one is blocked, else 3 when of one nothing is known because the DNS did not answer.
-    Without a DOMAIN, or with --config, the configuration names domains, relays, selectors and name server.
+    Without a DOMAIN, or with --config, the configuration names domains, relays, selectors and name server, and the
+    database the selector of the last delivered copy and the last verdict, shown with its age when nothing is known.
     """
     if live:
         from postroom.live_check import run_live
@@ -52,19 +53,20 @@ def check(
     from deliverability.mail_hosts import MailHost, RealHosts
     from deliverability.resolver import DnsResolver
     from deliverability.verdict import check_domains, describe
-    from postroom.domain_facts import signing_selectors, submission_hosts
+    from postroom.domain_facts import Stored, read_stored, signing_selectors, submission_hosts
 
     names = [_domain(name) for name in domains or []]
     known: dict[str, Any] = {"relays": [_relay(one) for one in relay or ()], "blocklists": tuple(blocklist or ())}
     selectors = dict.fromkeys(names, tuple(selector or ()))
-    server, submission = _address(resolver), dict[str, tuple[MailHost, ...]]()
+    server, submission, stored = _address(resolver), dict[str, tuple[MailHost, ...]](), Stored()
     if config is not None or not names:
-        loaded = load_config(find_config(config))
-        own = loaded.deliverability
+        path = find_config(config)
+        loaded = load_config(path)
+        own, stored = loaded.deliverability, read_stored(loaded, path.resolve().parent)
         names = names or list(loaded.sending_domains())
         known["relays"] = known["relays"] or own.relays
         signing = signing_selectors(loaded)
-        selectors = {name: tuple(selector or ()) or own.selectors or signing.get(name, ()) for name in names}
+        selectors = {name: tuple(selector or own.selectors_of(name, signing, stored.selectors)) for name in names}
         known["blocklists"] = known["blocklists"] or own.blocklists
         known["domain_blocklists"] = own.domain_blocklists
         server, submission, tls = server or own.nameserver, submission_hosts(loaded), tls or own.tls
@@ -76,6 +78,9 @@ def check(
         return [describe(one) for one in found]
 
     rows = asyncio.run(ask())
+    for row in rows:
+        if row["verdict"] == "unknown":
+            row |= stored.last_verdict(row["domain"], datetime.now(UTC))
     if rules:
         opened = open_all(find_config(config)) if config is not None or not domains else None
         raise typer.Exit(sender_rules.show(rows, opened, as_json=as_json))

@@ -38,12 +38,12 @@ CONTACTS = "email,first_name,company,legal_basis\nchris@acme.test,Chris,Acme,con
 
 
 @contextmanager
-def name_server() -> Iterator[tuple[str, int]]:
+def name_server(zone: dict[str, dict[str, list[str]]] = DNS) -> Iterator[tuple[str, int]]:
     """Serve the DNS from a thread of this process."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    server = NameServer(DNS)
+    server = NameServer(zone)
     try:
         yield asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
     finally:
