@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from store.vocabulary import Severity
 
 STRING_BYTES = 255  # one string of a TXT record (RFC 1035, 3.3)
+#: RFC 7208, 3.4: a name with all its TXT records below the first fits the second, an answer that no firewall drops.
+SAFE_BYTES, ANSWER_BYTES = 450, 512
 #: Failures that do not pass by themselves.
 _LASTING = {
     "cname-loop": "The aliases (CNAME) of this name lead in a circle: break it.",

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 
 from deliverability.demands import Demand
 from deliverability.findings import Finding
@@ -42,9 +43,9 @@ async def assess_hosts(resolver: Resolver, domain: str, calls: HostCalls) -> lis
         findings, policy = assess_policy(domain, await calls.hosts.policy(domain), exchanges)
     answers = await asking
     enforced = policy is not None and policy.mode == "enforce"
-    for answer in answers[: len(called)]:
+    for answer in chain(*answers[: len(called)]):
         findings += assess_mx_host(answer, calls.now, enforced=enforced)
-    for answer in answers[len(called) :]:
+    for answer in chain(*answers[len(called) :]):
         findings += assess_submission_host(answer, calls.now)
     return findings
 
@@ -86,7 +87,7 @@ def assess_submission_host(answer: TlsAnswer, now: datetime) -> list[Finding]:
 def _sound(kind: str, answer: TlsAnswer, now: datetime) -> list[Finding]:
     """Return what is worth saying about a host whose TLS works."""
     ends = f", certificate until {answer.expires_at:%Y-%m-%d}" if answer.expires_at else ""
-    found = f"{answer.host}: {answer.version}{ends}"
+    found = f"{_where(answer)}: {answer.version}{ends}"
     if answer.expires_at is not None and answer.expires_at - now < SOON:
         advice = "Renew the certificate now."
         return [Finding(f"{kind}-certificate-ends", Severity.INFO, found, advice, Demand.TLS)]
@@ -97,9 +98,13 @@ def _sound(kind: str, answer: TlsAnswer, now: datetime) -> list[Finding]:
 
 
 def _said(answer: TlsAnswer) -> str:
-    return f"{answer.host}: {answer.detail}"
+    return f"{_where(answer)}: {answer.detail}"
+
+
+def _where(answer: TlsAnswer) -> str:
+    return f"{answer.host} at {answer.address}" if answer.address else answer.host
 
 
 def _distrusted(answer: TlsAnswer) -> str:
     ends = f", ends {answer.expires_at:%Y-%m-%d}" if answer.expires_at else ""
-    return f"{answer.host}: {answer.distrust} (names {', '.join(answer.names) or 'nobody'}{ends})"
+    return f"{_where(answer)}: {answer.distrust} (names {', '.join(answer.names) or 'nobody'}{ends})"

@@ -9,31 +9,45 @@ import contextlib
 import socket
 import ssl
 import warnings
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import ip_address
+from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol
 
 import httpx
 from cryptography import x509
 
-from deliverability.resolver import Resolver
+from deliverability.resolver import DnsStatus, Resolver
 
 TIMEOUT_SECONDS = 5.0  # of one conversation
 LONGEST_POLICY_BYTES = 65_536  # RFC 8461, 3.3
 SMTP_PORT, HTTPS_PORT = 25, 443
 HUNG_UP = "the host hung up during the TLS handshake"
 _MOST_LINES = 100  # of one SMTP answer
-Locate = Callable[[str, int], Awaitable[tuple[str, int] | None]]
-"""Returns the address and port at which a host is called; None: it has no public address."""
+MOST_ADDRESSES = 4  # of one host that are called, half of each protocol where there are both
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Addresses and ports at which a host is called; without any, `detail` says why not."""
+
+    places: tuple[Place, ...] = ()
+    missing: bool = False  #: the DNS says that the host has no address
+    detail: str = ""
+
+
+Locate = Callable[[str, int], Awaitable[Located]]
 
 
 class CallFault(StrEnum):
     """Why a call told less than hoped."""
 
+    NO_ADDRESS = "no-address"  #: the DNS says that there is none
     UNREACHABLE = "unreachable"  #: no address, no connection, no answer in time: nothing is known
     NOT_SMTP = "not-smtp"  #: something else answers, or it refuses us
     NO_STARTTLS = "no-starttls"  #: plain text only
@@ -64,6 +78,7 @@ class TlsAnswer:
     names: tuple[str, ...] = ()
     expires_at: datetime | None = None
     old: bool = False  #: TLS 1.0 or 1.1 is still spoken
+    address: str = ""  #: set where the host's addresses do not answer alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +93,8 @@ class PolicyAnswer:
 class MailHosts(Protocol):
     """Calls mail hosts."""
 
-    async def tls(self, host: MailHost) -> TlsAnswer:
-        """Return how a host speaks TLS; never raises for what the host does."""
+    async def tls(self, host: MailHost) -> Sequence[TlsAnswer]:
+        """Return how a host speaks TLS, by address where they differ; never raises for what the host does."""
         ...
 
     async def policy(self, domain: str) -> PolicyAnswer:
@@ -101,28 +116,35 @@ class RealHosts:
         self._resolver, self._ca_file, self._timeout = resolver, ca_file, timeout
         self._locate = locate or self._public
 
-    async def tls(self, host: MailHost) -> TlsAnswer:
+    async def tls(self, host: MailHost) -> Sequence[TlsAnswer]:
+        """Call every address of a host at once."""
+        found = Located(((host.host, host.port),)) if host.ours else await self._locate(host.host, host.port)
+        if not found.places:
+            return [TlsAnswer(host.host, CallFault.UNREACHABLE, found.detail)]
+        return _told_apart(await asyncio.gather(*(self._tls_at(host, place) for place in found.places)))
+
+    async def _tls_at(self, host: MailHost, place: Place) -> TlsAnswer:
         """Talk to a host up to three times: with a checked certificate, without, and in old versions."""
-        found = await self._call(host, _checking(host.ca_file or self._ca_file))
+        return replace(await self._talk(host, place), address=place[0])
+
+    async def _talk(self, host: MailHost, place: Place) -> TlsAnswer:
+        found = await self._call(host, place, _checking(host.ca_file or self._ca_file))
         if found.fault not in (None, CallFault.HANDSHAKE):
             return found
         if found.fault is not None:
-            anyhow = await self._call(host, _lenient())
+            anyhow = await self._call(host, place, _lenient())
             if anyhow.fault is not None:
                 return found
             if anyhow.version < "TLSv1.2":
                 return TlsAnswer(host.host, CallFault.HANDSHAKE, f"speaks only {anyhow.version}")
             return TlsAnswer(host.host, None, "", anyhow.version, found.detail, anyhow.names, anyhow.expires_at)
-        old = await self._call(host, _lenient(only_old=True))
+        old = await self._call(host, place, _lenient(only_old=True))
         return TlsAnswer(host.host, None, "", found.version, "", found.names, found.expires_at, old=old.fault is None)
 
-    async def _call(self, host: MailHost, context: ssl.SSLContext) -> TlsAnswer:
-        where = (host.host, host.port) if host.ours else await self._locate(host.host, host.port)
-        if where is None:
-            return TlsAnswer(host.host, CallFault.UNREACHABLE, "no public address")
+    async def _call(self, host: MailHost, place: Place, context: ssl.SSLContext) -> TlsAnswer:
         try:
             async with asyncio.timeout(self._timeout):
-                return await _converse(host, where, context)
+                return await _converse(host, place, context)
         except ssl.SSLError as problem:
             said = getattr(problem, "verify_message", "") or problem.reason or str(problem)
             return TlsAnswer(host.host, CallFault.HANDSHAKE, str(said).lower().replace("_", " "))
@@ -135,13 +157,18 @@ class RealHosts:
             return TlsAnswer(host.host, CallFault.UNREACHABLE, str(problem) or type(problem).__name__)
 
     async def policy(self, domain: str) -> PolicyAnswer:
-        """Fetch the policy; redirects are not followed and the certificate must be right."""
+        """Fetch the policy from the first address that answers, as senders do."""
         name = f"mta-sts.{domain}"
-        where = await self._locate(name, HTTPS_PORT)
-        if where is None:
-            return PolicyAnswer(fault=CallFault.UNREACHABLE, detail=f"{name} has no public address")
-        address = f"[{where[0]}]" if ":" in where[0] else where[0]
-        url, headers = f"https://{address}:{where[1]}/.well-known/mta-sts.txt", {"Host": name}
+        found = await self._locate(name, HTTPS_PORT)
+        fault = CallFault.NO_ADDRESS if found.missing else CallFault.UNREACHABLE
+        answers = await asyncio.gather(*(self._fetch(name, place) for place in found.places))
+        answers = answers or [PolicyAnswer(fault=fault, detail=f"{name}: {found.detail}")]
+        return next((one for one in answers if one.fault is not CallFault.UNREACHABLE), answers[0])
+
+    async def _fetch(self, name: str, place: Place) -> PolicyAnswer:
+        """Fetch the policy; redirects are not followed and the certificate must be right."""
+        address = f"[{place[0]}]" if ":" in place[0] else place[0]
+        url, headers = f"https://{address}:{place[1]}/.well-known/mta-sts.txt", {"Host": name}
         checked = _checking(self._ca_file)
         try:
             async with (
@@ -158,13 +185,31 @@ class RealHosts:
         except TimeoutError:
             return PolicyAnswer(fault=CallFault.UNREACHABLE, detail=f"no answer within {self._timeout:g} seconds")
 
-    async def _public(self, host: str, port: int) -> tuple[str, int] | None:
-        for kind in ("A", "AAAA"):
-            answer = await self._resolver.lookup(host, kind)
-            for record in answer.records:
-                if ip_address(record).is_global:
-                    return record, port
-        return None
+    async def _public(self, host: str, port: int) -> Located:
+        answers = await asyncio.gather(*(self._resolver.lookup(host, kind) for kind in ("A", "AAAA")))
+        kinds = [[one for one in answer.records if ip_address(one).is_global] for answer in answers]
+        found = [one for pair in zip_longest(*kinds) for one in pair if one is not None]
+        if found:
+            return Located(tuple((one, port) for one in found[:MOST_ADDRESSES]))
+        failed = next((one for one in answers if one.status is DnsStatus.TEMPERROR), None)
+        if failed is not None:
+            return Located(detail=f"temporary failure: {failed.detail or 'no answer'}")
+        if any(answer.records for answer in answers):
+            return Located(detail="no public address")
+        return Located(missing=True, detail="no address in the DNS")
+
+
+def _told_apart(answers: Sequence[TlsAnswer]) -> Sequence[TlsAnswer]:
+    """Return one answer where all addresses say the same, that whose certificate ends first; else all with addresses.
+
+    Where nothing answers over IPv6 but something over IPv4, this machine may have no IPv6, and the other way round.
+    """
+    heard = {":" in one.address for one in answers if one.fault is not CallFault.UNREACHABLE}
+    told = [one for one in answers if (":" in one.address) in heard] or answers[:1]
+    if len({(one.fault, one.version, one.distrust, one.old) for one in told}) > 1:
+        return told
+    first = min(told, key=lambda one: (one.expires_at is None, one.expires_at or datetime.min.replace(tzinfo=UTC)))
+    return [replace(first, address="")]
 
 
 async def _read_policy(answer: httpx.Response) -> PolicyAnswer:
@@ -181,9 +226,9 @@ async def _read_policy(answer: httpx.Response) -> PolicyAnswer:
     return PolicyAnswer(body.decode("utf-8", "replace"))
 
 
-async def _converse(host: MailHost, where: tuple[str, int], context: ssl.SSLContext) -> TlsAnswer:
+async def _converse(host: MailHost, place: Place, context: ssl.SSLContext) -> TlsAnswer:
     tls = {"ssl": context, "server_hostname": host.host} if host.implicit else {}
-    reader, writer = await asyncio.open_connection(*where, **tls)  # type: ignore[arg-type]
+    reader, writer = await asyncio.open_connection(*place, **tls)  # type: ignore[arg-type]
     try:
         if not host.implicit and (refusal := await _start_tls(host, reader, writer, context)):
             return refusal

@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterator, Sequence
 
 from deliverability.demands import Demand
-from deliverability.findings import Finding, zone_line
+from deliverability.findings import ANSWER_BYTES, SAFE_BYTES, Finding, zone_line
 from deliverability.spf_record import SpfRecord, parse_record, select_records
 from deliverability.spf_repair import join_terms, merge_spf, repair_spf, typed
 from store.vocabulary import Severity
 
 _MEANT = re.compile(r"v\s?[=:]?\s?spf[\s\d;,]|v\s?=\s?spf1?|spf[12]?[\s;,]", re.IGNORECASE)
 _SENDER_ID = re.compile(r"spf2\.0/", re.IGNORECASE)
-_LONGEST_BYTES = 450  # of a record that still fits one UDP answer of 512 bytes
 _WIDEST = {4: 8, 6: 16}  # prefix lengths below which a network is no longer anybody's own
 
 
@@ -73,6 +72,9 @@ def _lint_record(domain: str, record: SpfRecord) -> Iterator[Finding]:
         if network.prefixlen < _WIDEST[network.version]:
             advice = f"ip{network.version}:{network} covers far more than your own relays: name them."
             yield Finding("spf-wide-network", Severity.WARNING, text, advice, Demand.SPF)
-    if len(text) > _LONGEST_BYTES:
-        advice = f"{len(text)} bytes do not fit one UDP answer of 512: receivers must ask again over TCP. Shorten it."
-        yield Finding("spf-long", Severity.INFO, text, advice, Demand.SPF)
+    if len(text) > SAFE_BYTES:
+        severity = Severity.WARNING if len(text) > ANSWER_BYTES else Severity.INFO
+        advice = (
+            f"{len(text)} bytes of the {ANSWER_BYTES} of a UDP answer: where TCP is closed it may be lost. Shorten it."
+        )
+        yield Finding("spf-long", severity, text, advice, Demand.SPF)

@@ -15,14 +15,14 @@ from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import SMTP
 
 from deliverability.host_tls import SOON, HostCalls, assess_hosts
-from deliverability.mail_hosts import CallFault, MailHost, RealHosts
+from deliverability.mail_hosts import MOST_ADDRESSES, CallFault, Located, MailHost, RealHosts
 from deliverability.mta_sts import parse_policy
-from deliverability.resolver import DictResolver
+from deliverability.resolver import DictResolver, DnsStatus
 from deliverability.verdict import check_domain
 
 NOW = datetime.now(UTC)
 MX, POLICY = "mx.a.example", "mta-sts.a.example"
-Ports = dict[tuple[str, int], int]
+Ports = dict[tuple[str, int], int | tuple[tuple[str, int], ...]]
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +89,17 @@ async def speaking(words: bytes, tls: ssl.SSLContext | None = None) -> AsyncIter
 
 
 def hosts(ports: Ports, ca_file: Path | None = None, timeout: float = 5.0) -> RealHosts:
-    async def locate(host: str, port: int) -> tuple[str, int] | None:
-        return ("127.0.0.1", ports[host, port]) if (host, port) in ports else None
+    async def locate(host: str, port: int) -> Located:
+        found = ports.get((host, port), ())
+        return Located((("127.0.0.1", found),) if isinstance(found, int) else found, detail="not told")
 
     return RealHosts(DictResolver({}), locate=locate, ca_file=ca_file, timeout=timeout)
 
 
 async def seen(tls: ssl.SSLContext | None, ca_file: Path, *, implicit: bool = False) -> Any:
     async with smtp(tls, implicit=implicit) as port:
-        return await hosts({(MX, port): port}, ca_file).tls(MailHost(MX, port, implicit=implicit))
+        (answer,) = await hosts({(MX, port): port}, ca_file).tls(MailHost(MX, port, implicit=implicit))
+        return answer
 
 
 @pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
@@ -138,7 +140,8 @@ WORDS = [
 def test_whatever_a_host_says_is_a_value(words: bytes, fault: CallFault) -> None:
     async def play() -> Any:
         async with speaking(words) as port:
-            return await hosts({(MX, port): port}).tls(MailHost(MX, port))
+            (answer,) = await hosts({(MX, port): port}).tls(MailHost(MX, port))
+            return answer
 
     assert run(play()).fault in (fault, CallFault.UNREACHABLE)
 
@@ -151,11 +154,11 @@ def test_silence_and_closed_ports_say_nothing_about_a_host() -> None:
 
         server = await asyncio.start_server(silent, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        answers = [await hosts({(MX, port): port}, timeout=0.1).tls(MailHost(MX, port))]
+        answers = [*await hosts({(MX, port): port}, timeout=0.1).tls(MailHost(MX, port))]
         server.close()
         await server.wait_closed()
-        answers.append(await hosts({(MX, port): port}).tls(MailHost(MX, port)))
-        answers.append(await hosts({}).tls(MailHost(MX)))
+        answers += await hosts({(MX, port): port}).tls(MailHost(MX, port))
+        answers += await hosts({}).tls(MailHost(MX))
         await asyncio.sleep(0.4)
         assert {answer.fault for answer in answers} == {CallFault.UNREACHABLE}
 
@@ -165,8 +168,49 @@ def test_silence_and_closed_ports_say_nothing_about_a_host() -> None:
 def test_only_public_addresses_are_called_unless_the_operator_named_the_host() -> None:
     zone = {MX: {"A": ["127.0.0.1"]}, "lan.a.example": {"A": ["10.0.0.1", "192.168.1.1"], "AAAA": ["fd00::1"]}}
     door = RealHosts(DictResolver(zone), timeout=1.0)
-    for name in (MX, "lan.a.example", "nowhere.example"):
-        assert run(door.tls(MailHost(name))).detail == "no public address"
+    for name in (MX, "lan.a.example"):
+        assert [one.detail for one in run(door.tls(MailHost(name)))] == ["no public address"]
+
+
+def test_every_address_of_a_host_is_called_and_told_only_where_they_differ(
+    authority: trustme.CA, ca_file: Path
+) -> None:
+    async def play(*servers: ssl.SSLContext | None, closed: int = 0) -> list[tuple[str, str]]:
+        """Give each server an address of its own, and `closed` addresses where nobody listens."""
+        async with AsyncExitStack() as stack:
+            ports = [await stack.enter_async_context(smtp(tls)) for tls in servers]
+            places = [("127.0.0.1", port) for port in ports] + [("::1", 9)] * closed
+            zone = {"a.example": {"MX": [f"10 {MX}"]}}
+            calls = HostCalls(hosts({(MX, 25): tuple(places)}, ca_file), NOW)
+            return [(one.slug, one.found) for one in await assess_hosts(DictResolver(zone), "a.example", calls)]
+
+    soon, late = (context(authority, until=NOW + timedelta(days=days)) for days in (60, 90))
+    ((slug, found),) = run(play(late, soon))
+    assert slug == "mx-tls-ok" and f"{NOW + timedelta(days=60):%Y-%m-%d}" in found and "127" not in found
+    good, bad = run(play(soon, None))
+    assert [good[0], bad[0]] == ["mx-tls-ok", "mx-tls-missing"] and f"{MX} at 127.0.0.1" in bad[1]
+    assert [slug for slug, _ in run(play(soon, closed=1))] == ["mx-tls-ok"], "this machine may have no IPv6"
+    assert [slug for slug, _ in run(play(closed=2))] == ["mx-tls-unchecked"]
+
+
+def test_a_few_public_addresses_of_both_protocols_are_called() -> None:
+    zone = {MX: {"A": ["10.0.0.1", *(f"8.8.8.{n}" for n in range(9))], "AAAA": ["fd00::1", "2600::1"]}}
+    found = run(RealHosts(DictResolver(zone))._public(MX, 25))
+    assert [place[0] for place in found.places] == ["8.8.8.0", "2600::1", "8.8.8.1", "8.8.8.2"][:MOST_ADDRESSES]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "slug"),
+    [
+        ({}, "mta-sts-policy-broken"), ({"TXT": ["x"]}, "mta-sts-policy-broken"), ({"A": ["10.0.0.1"]}, "mta-sts-policy-unchecked"),
+        ({"*": DnsStatus.TEMPERROR}, "mta-sts-policy-unchecked"), ({"AAAA": DnsStatus.TEMPERROR}, "mta-sts-policy-unchecked"),
+    ],
+)  # fmt: skip
+def test_a_policy_is_announced_but_its_host_has_no_address(kinds: dict[str, Any], slug: str) -> None:
+    zone = {"_mta-sts.a.example": {"TXT": ["v=STSv1; id=1"]}, **({POLICY: kinds} if kinds else {})}
+    resolver = DictResolver(zone)
+    found = run(assess_hosts(resolver, "a.example", HostCalls(RealHosts(resolver, timeout=0.5), NOW)))
+    assert [one.slug for one in found] == [slug]
 
 
 TEXT = "version: STSv1\r\nmode: enforce\r\nmx: {}\r\nmax_age: 604800\r\n"
@@ -217,6 +261,15 @@ def test_a_policy_in_force_makes_a_bad_mx_a_warning(authority: trustme.CA, ca_fi
         assert run(findings(authority, ca_file, page=page, tls=tls)) == {"mta-sts-policy-ok": "ok", slug: "warning"}
         calm = run(findings(authority, ca_file, page=page.replace(b"enforce", b"testing"), tls=tls))
         assert calm[slug] == "info", "a policy under test loses no mail"
+
+
+def test_a_policy_is_read_from_the_address_that_answers(authority: trustme.CA, ca_file: Path) -> None:
+    async def play() -> str:
+        async with speaking(https(TEXT.format(MX)), context(authority, POLICY)) as port:
+            places = (("127.0.0.1", 9), ("127.0.0.1", port))
+            return (await hosts({(POLICY, 443): places}, ca_file).policy("a.example")).text
+
+    assert parse_policy(run(play())).mode == "enforce"
 
 
 def test_a_policy_with_a_wrong_certificate_is_used_by_nobody(authority: trustme.CA, ca_file: Path) -> None:
