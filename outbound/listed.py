@@ -51,7 +51,7 @@ def read_listed(line: int, own: Mapping[str, str], defaults: ListDefaults) -> Li
         return RowError(line, written, f'"{own["kind"]}" is no kind: {", ".join(SuppressionKind)}')
     value = "" if digest and not written else _value(kind, written)
     if not value and not digest:
-        return RowError(line, written, _what_is_wrong(kind, written))
+        return RowError(line, written, _what_is_wrong(kind, written, own.get("hash", "")))
     reason = _REASONS.get("_".join(re.findall(r"\w+", why.lower()))) if why else defaults.reason
     evidence = own.get("evidence") or f"{defaults.source}, line {line}"
     if reason is None:
@@ -90,7 +90,9 @@ def _value(kind: SuppressionKind, written: str) -> str:
     return name if _DOMAIN.fullmatch(name) and not is_public_suffix(name) else ""
 
 
-def _what_is_wrong(kind: SuppressionKind, written: str) -> str:
+def _what_is_wrong(kind: SuppressionKind, written: str, digest: str) -> str:
+    if not written.strip() and digest:
+        return f'an erased entry needs its hash of 32 hexadecimal digits, as `suppression export` prints it: "{digest}"'
     if not written.strip():
         return "no address, domain or account"
     if kind == SuppressionKind.DOMAIN and is_public_suffix(written.strip().lower().strip("@.")):

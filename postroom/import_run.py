@@ -5,7 +5,6 @@ A dry run asks the same questions and writes nothing.
 """
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from outbound.contacts import RowError
 from outbound.csv_rows import Record
 from postroom.list_file import ListFile
 from postroom.opened import Opened
+from postroom.output import harmless
 from store import audit
 from store.errors import PermanentError
 
@@ -139,8 +139,3 @@ def tell_audit(job: Job, file: ListFile, what: str, *, finished: bool) -> None:
     detail = {"sha256": file.sha256, "rows": dict(sorted(job.counts.items())), "finished": finished}
     private = {"file": job.path.name}
     job.opened.store.write_now(audit.append, job.now, job.actor, f"import.{what}", "import", detail, private)
-
-
-def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if re.match(r"[=+\-@\t\r]", cell) else cell

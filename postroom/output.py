@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 console = Console()
 errors = Console(stderr=True)
 
@@ -32,6 +33,12 @@ def print_rows(rows: Iterable[Mapping[str, Any]], *, as_json: bool, columns: Seq
 def to_json(row: Mapping[str, Any]) -> str:
     """Return one JSON line; instants and dates in ISO 8601."""
     return json.dumps(row, ensure_ascii=False, default=_plain)
+
+
+def harmless(cell: Any) -> str:
+    """Return the cell of a CSV as text that no spreadsheet takes for a formula."""
+    text = "" if cell is None else cell.isoformat() if isinstance(cell, datetime) else str(cell)
+    return f"'{text}" if text.lstrip(" \u00a0").startswith(FORMULA) or text.startswith(FORMULA) else text
 
 
 def _plain(value: Any) -> Any:

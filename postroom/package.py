@@ -17,19 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection
 
 from postroom.opened import Opened
-from postroom.output import to_json
-from store import audit, audit_verify, person, schema
+from postroom.output import harmless, to_json
+from store import audit, audit_verify, schema, suppression
 from store.errors import PermanentError
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 LEDGER = ("kind", "value", "reason", "source", "evidence", "created_at", "expires_at", "hash")
 LOG = ("seq", "at", "actor", "action", "subject", "detail", "private", "commitment", "previous", "hash")
-
-
-def harmless(cell: Any) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    text = "" if cell is None else cell.isoformat() if isinstance(cell, datetime) else str(cell)
-    return f"'{text}" if text.lstrip(" \u00a0").startswith(FORMULA) or text.startswith(FORMULA) else text
 
 
 def write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> int:
@@ -70,8 +63,9 @@ def write_package(
     database, number = opened.store.read_now(schema.progress)
     files = {}
     for path in sorted(folder.iterdir()):
-        body = path.read_bytes()
-        files[path.name] = {"sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body), "rows": rows.get(path.name)}
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        files[path.name] = {"sha256": digest, "bytes": path.stat().st_size, "rows": rows.get(path.name)}
     manifest: dict[str, Any] = {"made_at": now.astimezone(UTC).isoformat(timespec="seconds"), "database": database,
                                 "audit_entries": number, "personal_data": private, "files": files}  # fmt: skip
     signature = key.sign(audit_verify.canonical(manifest).encode()).hex()
@@ -82,10 +76,9 @@ def write_package(
 
 
 def _write_files(connection: Connection, folder: Path, private: bool) -> dict[str, int]:
-    ledger = person.ledger(connection)
     return {
-        "suppression.csv": write_csv(folder / "suppression.csv", LEDGER, ledger),
-        "suppression.jsonl": write_lines(folder / "suppression.jsonl", ledger),
+        "suppression.csv": write_csv(folder / "suppression.csv", LEDGER, suppression.ledger(connection)),
+        "suppression.jsonl": write_lines(folder / "suppression.jsonl", suppression.ledger(connection)),
         "audit.csv": write_csv(folder / "audit.csv", LOG, map(_flat, _log(connection, private))),
         "audit.jsonl": write_lines(folder / "audit.jsonl", _log(connection, private)),
         "checkpoints.jsonl": write_lines(folder / "checkpoints.jsonl", audit.checkpoints(connection)),

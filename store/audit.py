@@ -136,7 +136,7 @@ def entries(connection: Connection, *, subject: str = "", after: int = 0) -> Ite
     )
     if subject:
         query = query.where(_ENTRY.c.subject == subject)
-    for row in connection.execute(query):
+    for row in connection.execute(query.execution_options(yield_per=1_000)):  # millions: never all at once
         entry = dict(row._mapping)
         salt, body = entry.pop("salt"), entry.pop("body")
         entry["private"] = {"salt": salt, "body": body} if salt else None

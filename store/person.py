@@ -155,9 +155,3 @@ def sources(connection: Connection) -> list[dict[str, Any]]:
     columns = (_CONTACT.c.source, _CONTACT.c.legal_basis, _CONTACT.c.country)
     query = select(*columns, func.count().label("contacts")).where(~_CONTACT.c.email.like("%@erased.invalid"))
     return [dict(row._mapping) for row in connection.execute(query.group_by(*columns).order_by(*columns))]
-
-
-def ledger(connection: Connection) -> Rows:
-    """Return the whole suppression ledger with its keyed hashes, which are all that is left of who was erased."""
-    rows = [dict(row._mapping) for row in connection.execute(select(_SUPPRESSION).order_by(_SUPPRESSION.c.id))]
-    return [{**row, "hash": row.pop("value_hash").hex()} for row in rows]

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import idna
@@ -30,8 +31,12 @@ CHUNK = 500  # values asked for at once
 
 _LOCK = text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS k")
 _LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(k) FROM unnest(CAST(:keys AS bigint[])) AS k")
-_BY_HASH = select(_TABLE).where(_TABLE.c.value_hash.in_(bindparam("hashes", expanding=True)))
-_COVERING = _BY_HASH.where(or_(_TABLE.c.expires_at.is_(None), _TABLE.c.expires_at > bindparam("now")))
+_NAMES = ("kind", "value", "reason", "source", "evidence", "created_at", "expires_at")  # in the record's order
+_ASKED = _TABLE.c.value_hash.in_(bindparam("hashes", expanding=True))
+_BY_HASH = select(_TABLE).where(_ASKED)
+_COVERING = select(_TABLE.c.value_hash, *(_TABLE.c[name] for name in _NAMES)).where(
+    _ASKED, or_(_TABLE.c.expires_at.is_(None), _TABLE.c.expires_at > bindparam("now"))
+)
 
 
 def canonical(kind: SuppressionKind, value: str) -> str:
@@ -56,20 +61,32 @@ def hash_value(secret: bytes, kind: SuppressionKind, value: str) -> bytes:
 
 
 def _digest(secret: bytes, kind: SuppressionKind, known: str) -> bytes:
-    return hashlib.blake2b(f"{kind}:{known}".encode(), digest_size=16, key=secret[:64]).digest()
+    hasher = _hasher(secret, kind).copy()
+    hasher.update(known.encode())
+    return hasher.digest()
+
+
+@lru_cache(maxsize=16)
+def _hasher(secret: bytes, kind: SuppressionKind) -> "hashlib.blake2b":
+    """Return the hash as it stands before the value: the key is laid in once."""
+    return hashlib.blake2b(f"{kind}:".encode(), digest_size=16, key=secret[:64])
 
 
 def covering_hashes(secret: bytes, address: str, account_id: int | None) -> tuple[bytes, ...]:
     """Return the hashes of every entry that would cover an address: itself, its domain and parents, its account."""
     address = canonical(SuppressionKind.ADDRESS, address)
-    found = [_digest(secret, SuppressionKind.ADDRESS, address)]
-    domain = address.rpartition("@")[2]
+    found = (_digest(secret, SuppressionKind.ADDRESS, address), *_domain_hashes(secret, address.rpartition("@")[2]))
+    return found if account_id is None else (*found, _digest(secret, SuppressionKind.ACCOUNT, str(account_id)))
+
+
+@lru_cache(maxsize=10_000)  # many addresses, few domains
+def _domain_hashes(secret: bytes, domain: str) -> tuple[bytes, ...]:
+    """Return the hashes of a domain and its parents."""
+    found = []
     while domain:
         found.append(_digest(secret, SuppressionKind.DOMAIN, domain))
         parent = domain.partition(".")[2]
         domain = parent if "." in parent else ""
-    if account_id is not None:
-        found.append(_digest(secret, SuppressionKind.ACCOUNT, str(account_id)))
     return tuple(found)
 
 
@@ -83,8 +100,7 @@ def lock_hashes(connection: Connection, hashes: Collection[bytes], *, exclusive:
 
 def find_covering(connection: Connection, hashes: Sequence[bytes], now: datetime) -> Suppression | None:
     """Return the strongest entry among these hashes that is in force, or None."""
-    rows = connection.execute(_COVERING, {"hashes": hashes, "now": now})
-    return max(map(as_record, rows), key=_strength, default=None)
+    return find_covering_each(connection, [hashes], now)[0]
 
 
 def find_covering_many(
@@ -98,12 +114,12 @@ def find_covering_each(
     connection: Connection, groups: Sequence[Collection[bytes]], now: datetime
 ) -> list[Suppression | None]:
     """Return for each group of hashes the strongest entry in force among them, or None."""
-    wanted = list({value for group in groups for value in group})
+    wanted = sorted({value for group in groups for value in group})  # neighbours in the index, page after page
     found: dict[bytes, Suppression] = {}
     for start in range(0, len(wanted), CHUNK):
-        for row in connection.execute(_COVERING, {"hashes": wanted[start : start + CHUNK], "now": now}):
-            found[row.value_hash] = as_record(row)
-    return [max((found[value] for value in group if value in found), key=_strength, default=None) for group in groups]
+        rows = connection.execute(_COVERING, {"hashes": wanted[start : start + CHUNK], "now": now}).all()
+        found |= {digest: Suppression(*entry) for digest, *entry in rows}
+    return [max([found[value] for value in group if value in found], key=_strength, default=None) for group in groups]
 
 
 def by_hash(connection: Connection, hashes: Sequence[bytes]) -> dict[bytes, Any]:
@@ -210,9 +226,6 @@ def counts_by_reason(connection: Connection, now: datetime) -> dict[SuppressionR
     in_force = or_(_TABLE.c.expires_at.is_(None), _TABLE.c.expires_at > now)
     query = select(_TABLE.c.reason, func.count()).where(in_force).group_by(_TABLE.c.reason)
     return {SuppressionReason(reason): number for reason, number in connection.execute(query)}
-
-
-_NAMES = ("kind", "value", "reason", "source", "evidence", "created_at", "expires_at")
 
 
 def as_record(row: Any) -> Suppression:

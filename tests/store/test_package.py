@@ -12,7 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from postroom.opened import open_unasked
-from postroom.package import harmless, write_package
+from postroom.output import harmless
+from postroom.package import write_package
 from store import audit, contacts, suppression
 from store.database import Store
 from store.errors import PermanentError

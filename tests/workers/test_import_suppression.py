@@ -8,6 +8,7 @@ import pytest
 
 from postroom.import_run import Job
 from postroom.import_suppression import import_suppression
+from postroom.package import LEDGER, write_csv
 from store import audit, contacts, enrollments, suppression
 from store.database import Store
 from store.records import Suppression
@@ -20,7 +21,7 @@ def desk(store: Store, tmp_path: Path) -> Desk:
     return Desk(store, tmp_path)
 
 
-def bring(desk: Desk, text: str, **more: object) -> Job:
+def bring(desk: Desk, text: str | bytes, **more: object) -> Job:
     job = desk.job(text, **more)
     list(import_suppression(job))
     return job
@@ -82,6 +83,23 @@ def test_an_export_comes_back_whole_even_what_was_erased(desk: Desk) -> None:
     found = desk.store.read_now(suppression.find_covering, hashes, NOW)
     assert found is not None
     assert (found.reason, found.source, found.evidence) == ("legal", "mail", "letter")
+
+
+def test_the_csv_of_a_package_comes_back_by_hash_and_a_broken_hash_is_named(desk: Desk) -> None:
+    digest = suppression.hash_value(desk.opened.secret, SuppressionKind.ADDRESS, "gone@x.example").hex()
+    path = desk.folder / "suppression.csv"
+    row = {"kind": "address", "value": "", "reason": "legal", "source": "mail", "evidence": "", "created_at": NOW}
+    write_csv(path, LEDGER, [row | {"hash": digest}, row | {"hash": digest[:-1]}, row])
+    job = bring(desk, path.read_bytes())
+    assert job.counts == {"added": 1, "refused": 2}
+    told = (desk.folder / "errors.csv").read_text(encoding="utf-8").splitlines()
+    assert "an erased entry needs its hash" in told[1]
+    assert digest[:-1] in told[1]
+    assert "no address, domain or account" in told[2]
+    hashes = suppression.covering_hashes(desk.opened.secret, "Gone@x.example", None)
+    found = desk.store.read_now(suppression.find_covering, hashes, NOW)
+    assert found is not None
+    assert (found.value, found.reason) == ("", "legal")
 
 
 def test_a_list_ends_the_sequences_of_everybody_it_covers(desk: Desk) -> None:
