@@ -46,12 +46,16 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _run(opened: Opened) -> None:
     from postroom.checkpoints import sign_and_publish
     from postroom.clock import ClockWatch, SystemClock
+    from postroom.config_trail import record_start
     from postroom.endpoint import make_server, wish_desk
     from postroom.supervisor import Supervisor
     from postroom.wiring import build_house
 
     clock = SystemClock()
     await wish_desk(opened, clock).drain()
+    changed = await opened.store.write(record_start, opened.config, opened.secret, clock.now())
+    if changed:
+        log.info("configuration changed since the last start: %s", ", ".join(changed))
     house = build_house(opened, clock, alarm=ClockWatch().reason, patience=PASS_PATIENCE)
     supervisor = Supervisor(clock, house.stations())
     key = checkpoint_key(opened.folder / opened.config.postroom.checkpoint_key)

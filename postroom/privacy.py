@@ -141,7 +141,7 @@ def retain(opened: Opened, *, apply: bool, actor: str, now: datetime) -> list[di
         keep = _keep(opened, rule)
         due, oldest = opened.store.read_now(retention.look, rule, now - keep) if keep is not None else (0, None)
         if apply and keep is not None and due:
-            while opened.store.write_now(retention.carry_out, rule, now - keep, clean) == retention.AT_ONCE:
+            while opened.store.write_now(retention.carry_out, rule, now - keep, clean) == rule.at_once:
                 continue
         rows.append({"what": rule.name, "keep": _spoken(keep), "due": due, "oldest": oldest, "why": rule.why})
     if apply and any(row["due"] for row in rows):

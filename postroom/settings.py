@@ -26,7 +26,7 @@ class AuditSettings(Settings):
 
 
 class RetentionSettings(Settings):
-    """How long data is kept; absent: for ever. `postroom privacy retention` shows what is due, `--apply` lets it go."""
+    """How long data is kept; absent: for ever. The daemon lets go daily, `postroom privacy retention` shows what."""
 
     contact: Keep = Field(None, description="people with whom nothing has happened for so long")
     raw_mail: Keep = Field(None, description="bytes of received mail")

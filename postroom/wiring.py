@@ -40,6 +40,7 @@ from postroom.endpoint import wish_desk
 from postroom.notice_mail import notifier_of
 from postroom.opened import Opened, filing_policy
 from postroom.probing import ProbeWorker
+from postroom.retaining import RetentionWorker
 from postroom.supervisor import LONGEST_PAUSE, Station
 from store.database import Store
 from store.errors import PermanentError
@@ -47,7 +48,7 @@ from store.vocabulary import EventName
 
 SEND, SENT, POLL, JUDGE = "send", "sent folder", "poll", "judge"
 NOTICE, SLA, DUTIES, CALENDARS = "notices", "sla", "duties", "calendars"
-DOMAINS, PROBES = "domains", "probes"
+DOMAINS, PROBES, RETENTION = "domains", "probes", "retention"
 
 
 @dataclass(slots=True)
@@ -64,6 +65,7 @@ class House:
     probes: ProbeWorker
     calendars: CalendarWorker
     domains: DomainWorker
+    retention: RetentionWorker
     parsing: ParsingProcess
     poll_every: timedelta
     readers: dict[str, Reader] = field(default_factory=dict)
@@ -91,6 +93,7 @@ class House:
             Station(SLA, self.sla, timedelta(seconds=30)),
             Station(DUTIES, self.duties, timedelta(minutes=5)),
             Station(PROBES, self.probes),
+            Station(RETENTION, self.retention, timedelta(hours=1)),
             Station(CALENDARS, self.calendars, timedelta(minutes=5), wakes=(DUTIES,)),
         ]
 
@@ -208,6 +211,7 @@ def build_house(
             store, resolver, config.sending_domains(), config.deliverability, signing=signing_selectors(config),
             hosts=RealHosts(resolver) if config.deliverability.tls else None, submission=submission_hosts(config),
         ),
+        retention=RetentionWorker(store, config.retention, opened.secret),
         parsing=parsing,
         poll_every=config.inbox.poll_every,
         readers=readers,
@@ -265,6 +269,7 @@ async def pass_all(house: House, now: datetime) -> int:
         house.sender,
         house.probes,
         house.notices,
+        house.retention,
     ):
         done += (await worker.run_pass(now)).done
     return done

@@ -126,6 +126,13 @@ def last_number(connection: Connection) -> int:
     return int(head.seq) if head is not None else 0
 
 
+def latest(connection: Connection, subject: str) -> dict[str, Any] | None:
+    """Return the newest entry about a subject, without its personal data."""
+    query = select(_ENTRY).where(_ENTRY.c.subject == subject).order_by(_ENTRY.c.seq.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return dict(row._mapping) if row is not None else None
+
+
 def entries(connection: Connection, *, subject: str = "", after: int = 0) -> Iterator[dict[str, Any]]:
     """Yield entries in order as plain objects; private text stands under `private` unless it was erased."""
     query = (

@@ -38,7 +38,8 @@ _DECISION, _NOTICE, _THREAD, _SUPPRESSION = core(Decision), core(Notice), core(T
 _AUDIT, _PRIVATE = core(AuditEntry), core(AuditPrivate)
 _REPORT, _SOURCE = core(DomainReport), core(ReportSource)
 LIVE = (EnrollmentState.ACTIVE, EnrollmentState.PAUSED)
-AT_ONCE = 10_000
+AT_ONCE = 1_000  # rows of one unit of work
+PEOPLE_AT_ONCE = 20  # the tables are searched for each of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Rule:
     why: str  #: for what it is kept at all
     due: Callable[[datetime], Select[Any]]  #: cut -> (key, since)
     go: Callable[[Connection, Sequence[Any], Clean], None]
+    at_once: int = AT_ONCE
 
 
 def _raw_due(cut: datetime) -> Select[Any]:
@@ -171,7 +173,7 @@ def _ledger_rule(reason: SuppressionReason) -> Rule:
 
 
 RULES = (
-    Rule("contact", "people we may write to; afterwards nobody knows them", _contact_due, _contact_go),
+    Rule("contact", "people we may write to; afterwards nobody knows them", _contact_due, _contact_go, PEOPLE_AT_ONCE),
     Rule("raw_mail", "to judge a reply again and to prove what was written", _raw_due, _raw_go),
     Rule("reply_text", "the owner's conversation with the contact", _text_due, _text_go),
     Rule("letter_text", "to tell what we wrote from what was answered, and to prove it", _letter_due, _letter_go),
@@ -192,7 +194,7 @@ def look(connection: Connection, rule: Rule, cut: datetime) -> tuple[int, Any]:
 
 def carry_out(connection: Connection, rule: Rule, cut: datetime, clean: Clean) -> int:
     """Let go what is older than the cut, at most so many at once; returns how many there were."""
-    keys = [row[0] for row in connection.execute(rule.due(cut).limit(AT_ONCE))]
+    keys = [row[0] for row in connection.execute(rule.due(cut).limit(rule.at_once))]
     if keys:
         rule.go(connection, keys, clean)
         audit.append(connection, clean.now, clean.actor, "privacy.retention", rule.name, {"rows": len(keys)})
