@@ -88,7 +88,8 @@ class Store:
     async def write(self, unit: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a unit durably: returns after the commit; raises what the unit raised, with nothing written.
 
-        A cancelled waiter does not cancel the unit: whoever must know asks the store again.
+        A cancelled waiter does not cancel the unit: whoever must know asks the store again. Where a unit of its group
+        raises, a unit is run a second time: it may leave nothing outside the transaction.
         """
         if self.inline:
             return self.write_now(unit, *args, **kwargs)

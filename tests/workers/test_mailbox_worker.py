@@ -258,15 +258,14 @@ def test_who_lost_the_lease_stores_nothing_more(store: Store) -> None:
 def test_a_commit_that_fails_is_made_good(store: Store) -> None:
     desk = Desk(store)
     desk.mailbox.deliver("INBOX", mail(1), NOW)
-    keep, failing = desk.worker._keep, [True]
+    keep = desk.worker._keep
 
-    def fail_once(connection: Any, *args: Any, **more: Any) -> int:
-        stored = keep(connection, *args, **more)
-        if failing.pop() if failing else False:
-            raise ConnectionLost("power")  # after the rows were written, before the commit
-        return stored
+    def fail(connection: Any, *args: Any, **more: Any) -> int:
+        keep(connection, *args, **more)
+        raise ConnectionLost("power")  # after the rows were written, before the commit
 
-    desk.worker._keep = fail_once  # type: ignore[method-assign]
+    desk.worker._keep = fail  # type: ignore[method-assign]
     desk.run(NOW)
     assert desk.rows() == []
+    desk.worker._keep = keep  # type: ignore[method-assign]
     assert desk.run(NOW + DAY).done == 1
