@@ -76,8 +76,8 @@ def test_every_kind_of_answer_has_its_consequence(kept: Path) -> None:
     assert {"interested", "not_interested", "unsubscribe", "other"} <= set(labels)
     reasons = {(row["reason"], row["source"]) for row in rows(kept, "suppression", "list")}
     assert {("unsubscribe", "reply"), ("unsubscribe", "one-click"), ("hard_bounce", "bounce")} <= reasons
-    owners = {row["owner"] for row in rows(kept, "threads")}
-    assert len(owners) == len({"maya", "jon", "ann", "carl"})
+    owners = {row["owner"].partition("@")[0] for row in rows(kept, "threads")}
+    assert {"maya", "jon", "ann", "carl"} <= owners
 
 
 def test_the_broken_domain_sends_nothing(kept: Path) -> None:
