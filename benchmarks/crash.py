@@ -1,9 +1,15 @@
-"""How does a process kill itself at a chosen point? A crash point installs a wrapper that dies at its n-th passage."""
+"""How does a process kill itself at a chosen point? A crash point installs a wrapper that dies at its n-th passage.
+
+`wait_for` is what the parent does meanwhile.
+"""
 
 import os
 import random
 import signal
+import time
 from collections.abc import Callable
+
+LONGEST_CHILD = 180.0  # seconds; a child that lives longer is a fault of the test
 
 
 def die(left: list[int]) -> None:
@@ -66,3 +72,16 @@ def in_the_body(times: int) -> None:
         original(self, text)
 
     SMTPProtocol.write = wrapped  # type: ignore[method-assign,assignment]
+
+
+def wait_for(process: int) -> int:
+    """Return the wait status of a child; one that outlives LONGEST_CHILD is killed and ends the run."""
+    deadline = time.monotonic() + LONGEST_CHILD
+    while time.monotonic() < deadline:
+        found, status = os.waitpid(process, os.WNOHANG)
+        if found:
+            return status
+        time.sleep(0.001)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    raise SystemExit(f"a child was still alive after {LONGEST_CHILD:.0f} s")

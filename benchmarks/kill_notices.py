@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx
 
-from benchmarks.crash import around, around_async, in_the_body
+from benchmarks.crash import around, around_async, in_the_body, wait_for
 from benchmarks.sending_site import SECRET, ask
 from outbound.mail_settings import SmtpSettings
 from outbound.sent_folder import Marker
@@ -58,7 +58,6 @@ SENDER, MAYA, TOM = "notes@out.example", "maya@team.example", "tom@team.example"
 EACH = 5  # notices of a wave by channel
 BETWEEN = timedelta(minutes=7)  # of the stepped clock, from one child to the next
 BAD = ("twice", "lost", "changed", "unaccounted", "unknown to the outbox")
-LONGEST_CHILD = 180.0  # seconds
 PASSES = 4  # of one child
 
 
@@ -246,7 +245,7 @@ class Killer:
         if kill and not name:
             time.sleep(self.chance.random() * self.life * 1.2)
             os.kill(process, signal.SIGKILL)
-        status = self._wait(process)
+        status = wait_for(process)
         killed = os.WIFSIGNALED(status)
         if not killed and os.WEXITSTATUS(status):
             raise SystemExit("a child failed by itself, see above")
@@ -255,17 +254,6 @@ class Killer:
         if not killed:
             self.life = 0.9 * self.life + 0.1 * (time.monotonic() - start)
         return not killed
-
-    def _wait(self, process: int) -> int:
-        deadline = time.monotonic() + LONGEST_CHILD
-        while time.monotonic() < deadline:
-            found, status = os.waitpid(process, os.WNOHANG)
-            if found:
-                return status
-            time.sleep(0.001)
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
-        raise SystemExit(f"a child was still alive after {LONGEST_CHILD:.0f} s")
 
     def _read(self, query: Callable[[Any], Any]) -> Any:
         store = Store(f"sqlite:///{self.site.path}", inline=True)

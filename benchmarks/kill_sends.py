@@ -27,7 +27,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.crash import around, around_async, in_the_body
+from benchmarks.crash import around, around_async, in_the_body, wait_for
 from benchmarks.sending_site import MAILBOXES, Site, ask, make_site
 from outbound import sent_folder
 from outbound.sent_folder import CHECKS
@@ -41,7 +41,6 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LETTERS = 16  # of one wave: enrollments with two steps each make twice as many
 BETWEEN = timedelta(minutes=7)  # of the stepped clock, from one child to the next
 BAD = ("twice", "lost", "unaccounted", "unknown to the ledger")
-LONGEST_CHILD = 180.0  # seconds; a child that lives longer is a fault of the test
 
 
 def crash_points() -> dict[str, Callable[[int], None]]:
@@ -152,7 +151,7 @@ class Killer:
         if kill and not name:
             time.sleep(self.chance.random() * self.life * 1.2)
             os.kill(process, signal.SIGKILL)
-        status = self._wait(process)
+        status = wait_for(process)
         killed = os.WIFSIGNALED(status)
         if not killed and os.WEXITSTATUS(status):
             raise SystemExit("a child failed by itself, see above")
@@ -162,17 +161,6 @@ class Killer:
         else:
             self.life = 0.9 * self.life + 0.1 * (time.monotonic() - start)
         return not killed
-
-    def _wait(self, process: int) -> int:
-        deadline = time.monotonic() + LONGEST_CHILD
-        while time.monotonic() < deadline:
-            found, status = os.waitpid(process, os.WNOHANG)
-            if found:
-                return status
-            time.sleep(0.001)
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
-        raise SystemExit(f"a child was still alive after {LONGEST_CHILD:.0f} s")
 
     def _next_wake(self, site: Site) -> datetime | None:
         """Return when something of this wave is due again; None: everything is settled."""

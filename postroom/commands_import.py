@@ -96,7 +96,7 @@ def suppression_command(
     person: PersonOption = "operator",
     as_json: JsonOption = False,
 ) -> None:
-    """Import who is never mailed, as `suppression import` does."""
+    """Import who is never mailed (plain lines, CSV, or what `suppression export` prints); it only ever adds."""
     import_list("suppression", file, config, mapping, errors, person, reason=reason, dry_run=dry_run, as_json=as_json)
 
 

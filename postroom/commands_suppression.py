@@ -1,7 +1,6 @@
 """Commands about who is never mailed: suppression list, export, add, import, remove."""
 
 from datetime import UTC, datetime, time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +9,7 @@ from ownership.absence import is_member
 from postroom import output
 from postroom.cli import ConfigOption, JsonOption, app
 from postroom.commands_data import PersonOption
-from postroom.commands_import import DryOption, ErrorsOption, MapOption, import_list
+from postroom.commands_import import suppression_command
 from postroom.config import find_config
 from postroom.opened import Opened, open_all
 from postroom.stopping import stop_covered
@@ -93,16 +92,4 @@ def _may_remove(opened: Opened, person: str, reason: SuppressionReason, now: dat
         raise PermanentError(f"{reason}: they asked for it themselves; only {team.compliance} (compliance) may decide")
 
 
-@suppression_app.command(name="import")
-def suppression_import(
-    file: Path,
-    config: ConfigOption = None,
-    reason: Annotated[SuppressionReason, typer.Option(help="of rows that name none")] = SuppressionReason.MANUAL,
-    mapping: MapOption = None,
-    errors: ErrorsOption = None,
-    dry_run: DryOption = False,
-    person: PersonOption = "operator",
-    as_json: JsonOption = False,
-) -> None:
-    """Import a list (plain lines, CSV, or JSON lines as `export` prints them); it only ever adds."""
-    import_list("suppression", file, config, mapping, errors, person, reason=reason, dry_run=dry_run, as_json=as_json)
+suppression_app.command(name="import")(suppression_command)
