@@ -23,10 +23,12 @@ def list_threads(config: ConfigOption = None, as_json: JsonOption = False) -> No
 
 def thread_rows(connection: Any) -> list[dict[str, Any]]:
     """Return every thread as people and scripts read it, oldest first."""
-    rows = []
-    for thread in reversed(threads.find(connection)):
-        contact = contacts.contact(connection, thread.contact_id) if thread.contact_id else None
-        account = contacts.account(connection, thread.account_id) if thread.account_id else None
+    found, rows = threads.find(connection), []
+    people = contacts.contacts_by_id(connection, [one.contact_id for one in found if one.contact_id])
+    accounts = contacts.accounts_by_id(connection, [one.account_id for one in found if one.account_id])
+    for thread in reversed(found):
+        contact = people.get(thread.contact_id) if thread.contact_id else None
+        account = accounts.get(thread.account_id) if thread.account_id else None
         rows.append(
             {
                 "thread": thread.id,

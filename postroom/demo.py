@@ -6,6 +6,7 @@ mailed again, what was refused and why, and whether the audit log is whole.
 
 import asyncio
 import csv
+import logging
 import shutil
 import socket
 import tempfile
@@ -58,6 +59,7 @@ async def play(seed: int, keep: Path | None) -> int:
     opened = open_all(folder / "config.toml")
     house = build_house(opened, clock, resolver=DnsResolver(internet.dns_address), jitter=demo_world.jitter(seed))
     endpoint = make_server(opened, clock)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its greetings would stand between the tables
     serving = asyncio.create_task(endpoint.serve(sockets=[web]))
     try:
         fill(opened, people, folder, clock.now())
@@ -122,6 +124,8 @@ def _next_step(now: datetime) -> timedelta:
 
 async def follow_clicks(internet: Internet) -> None:
     """Let the mail programs of those who pressed unsubscribe do their one-click POST (RFC 8058)."""
+    if not internet.clicks:
+        return
     async with httpx.AsyncClient(trust_env=False) as client:
         while internet.clicks:
             answer = await client.post(internet.clicks.pop(), data={"List-Unsubscribe": "One-Click"})
@@ -214,7 +218,8 @@ def _summary(opened: Opened, internet: Internet) -> str:
         told = notices.counts(connection)
         return (
             f"{states[SendState.SENT]} letters sent, {len(internet.accepted)} taken by the recipients' servers, "
-            f"{messages.counts_by_stage(connection)} arrivals, {told.get('sent', 0)} notifications delivered; "
+            f"{messages.counts_by_stage(connection).get('done', 0)} arrivals understood, "
+            f"{told.get('sent', 0)} notifications delivered; "
             f"blocked domains: {', '.join(blocked) or 'none'}"
         )
 
