@@ -4,7 +4,8 @@ The flow:
     `worker` leases its mailboxes and asks `plan` what may leave now
     `delivery` reads the facts of many letters at once, asks `guardrails`, lets `letter` write the exact bytes; the
         ledger keeps them
-    `transport` says MAIL and RCPT, then calls back: the claim (`store.claims`) asks every question again and commits
+    `transport` says MAIL and RCPT (through `dialogue`, in one write), then calls back: the claim (`store.claims`) asks
+        every question again and commits
     DATA; `results` writes the answer down, `retry` says whose fault a refusal is
     `sent_folder` settles later what stayed without an answer, and keeps the copies that Sent lacks
 

@@ -1,8 +1,9 @@
-"""How does one message reach a server, and what exactly became of it? DOOR: aiosmtplib, its phases driven by hand.
+"""How does one message reach a server, and what exactly became of it? DOOR: aiosmtplib connects, `dialogue` talks.
 
-Connect, log in, MAIL, RCPT; then the caller's claim; then DATA. A loss before the server asked for the message is an
-error or a "not yet", and nothing was sent; a loss after that is `unknown`, because nobody can tell. A connection is
-kept for the next message while it is fresh, closed after any doubt, and opened again once when it died while idle.
+Connect, log in, MAIL and RCPT (in one write where the server offers PIPELINING); then the caller's claim; then DATA.
+A loss before the server asked for the message is an error or a "not yet", and nothing was sent; a loss after that is
+`unknown`, because nobody can tell. A connection is kept for the next message while it is fresh, closed after any
+doubt, and opened again once when it died while idle.
 """
 
 import asyncio
@@ -16,8 +17,8 @@ from typing import Literal, Protocol
 
 import aiosmtplib
 from aiosmtplib.errors import SMTPException, SMTPResponseException
-from aiosmtplib.response import SMTPResponse
 
+from outbound.dialogue import Dialogue, DialogueEnded
 from outbound.mail_settings import SmtpSettings
 from store.errors import AuthenticationFailed, ConnectionLost, PermanentError, TlsFailed, UnsafeMessage
 
@@ -27,7 +28,9 @@ _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _NAMED = re.compile(r"<([^<>\s@]{1,200}@[^<>\s@]{1,200})>")
 _SES = re.compile(r"^(?:2\.0\.0 )?Ok ([0-9a-f]{16}-[0-9a-f-]{20,60})", re.IGNORECASE)
 _SES_HOST = re.compile(r"email-smtp\.([a-z0-9-]+)\.amazonaws\.com")
+_UNSAFE_PATH = re.compile(r"[\x00-\x1f\x7f<>]")
 BYTES_PER_SECOND = 20_000  # the slowest upload that DATA waits for
+Answer = tuple[int, str]
 LOST_BEFORE_ASKED = (421, "4.4.2", "the connection was lost before the server asked for the message")
 
 
@@ -84,7 +87,7 @@ class SmtpTransport:
         self._secret = secret
         self._renew = renew
         self._tls: ssl.SSLContext | None = None
-        self._client: aiosmtplib.SMTP | None = None
+        self._talk: Dialogue | None = None
         self._used = 0
         self._last = 0.0
         self._lock = asyncio.Lock()
@@ -102,111 +105,111 @@ class SmtpTransport:
     async def close(self) -> None:
         """Close the connection."""
         async with self._lock:
-            client, self._client = self._client, None
-            if client is not None and client.is_connected:
-                try:
-                    await client.quit(timeout=5)
-                except (SMTPException, OSError):
-                    client.close()
+            talk, self._talk = self._talk, None
+            if talk is not None:
+                await talk.quit()
 
     async def _send(self, envelope: Envelope, wire: bytes, claim: Claim) -> SendResult:
-        client = await self._ready_client()
-        if too_big := self._too_big(client, len(wire)):
-            return too_big
-        if not envelope.recipient.isascii() and not client.supports_extension("smtputf8"):
-            return SendResult("refused", "mail", 553, "5.6.7", "the server takes no international addresses")
-        mail = await self._begin(client, envelope, len(wire))
-        client = self._client or client  # a connection that had died while idle was opened again
-        rcpt = mail if mail.code != 250 else await self._say(client, b"RCPT", _path(b"TO:", envelope.recipient))
-        if rcpt.code not in (250, 251):
-            await self._reset(client)
+        talk = await self._open()
+        if refused := self._cannot_take(talk, envelope, len(wire)):
+            return refused
+        talk, mail, rcpt = await self._address(talk, envelope, len(wire))
+        if rcpt[0] not in (250, 251):
+            await self._reset(talk)
             return _definite(rcpt, "mail" if rcpt is mail else "rcpt")
         if not await claim():
-            await self._reset(client)
+            await self._reset(talk)
             return SendResult("withdrawn", "claim")
-        return await self._data(client, envelope, wire)
+        return await self._data(talk, envelope, wire)
 
-    async def _begin(self, client: aiosmtplib.SMTP, envelope: Envelope, size: int) -> SMTPResponse:
-        """Say MAIL; on a connection that was used before and has died meanwhile, once more on a new one."""
+    async def _address(self, talk: Dialogue, envelope: Envelope, size: int) -> tuple[Dialogue, Answer, Answer]:
+        """Say MAIL and RCPT; on a connection that was used before and has died meanwhile, once more on a new one.
+
+        Returns the connection with both answers; a refusal of MAIL stands for both.
+        """
         try:
-            answer = await self._say(client, b"MAIL", *self._mail_words(client, envelope, size))
+            mail, rcpt = await self._say_both(talk, envelope, size)
         except ConnectionLost:
             if not self._used:
                 raise
         else:
-            if answer.code != 421 or not self._used:
-                return answer
+            if mail[0] != 421 or not self._used:
+                return talk, mail, rcpt
         await self._drop()
-        client = await self._ready_client()
-        return await self._say(client, b"MAIL", *self._mail_words(client, envelope, size))
+        talk = await self._open()
+        return talk, *(await self._say_both(talk, envelope, size))
 
-    def _mail_words(self, client: aiosmtplib.SMTP, envelope: Envelope, size: int) -> list[bytes]:
-        words = [_path(b"FROM:", envelope.mail_from)]
-        if client.supports_extension("size"):
-            words.append(b"SIZE=%d" % size)
-        if not envelope.recipient.isascii():
-            words.append(b"SMTPUTF8")
-        return words
-
-    async def _say(self, client: aiosmtplib.SMTP, *words: bytes) -> SMTPResponse:
+    async def _say_both(self, talk: Dialogue, envelope: Envelope, size: int) -> tuple[Answer, Answer]:
+        mail, rcpt = _commands(talk, envelope, size)
         try:
-            return await client.execute_command(*words)
-        except (SMTPException, OSError) as lost:
+            if "pipelining" in talk.extensions:
+                said = await talk.ask(mail + rcpt, 2)
+            else:
+                said = await talk.ask(mail)
+                said += await talk.ask(rcpt) if said[0][0] == 250 else []
+        except DialogueEnded as lost:
             raise ConnectionLost(f"{self._settings.host}: {lost}") from lost
+        if said[0][0] != 250:
+            return said[0], said[0]
+        if len(said) < 2 or (said[1][0] < 400 and not talk.is_open):
+            raise ConnectionLost(f"{self._settings.host}: the connection was lost at RCPT")
+        return said[0], said[1]
 
-    async def _data(self, client: aiosmtplib.SMTP, envelope: Envelope, wire: bytes) -> SendResult:
+    async def _data(self, talk: Dialogue, envelope: Envelope, wire: bytes) -> SendResult:
         """Hand over the message; from the moment its bytes are on the way, silence is `unknown`."""
         try:
-            asked = await client.execute_command(b"DATA")
-        except (SMTPException, OSError):
+            asked = (await talk.ask(b"DATA\r\n"))[0]
+        except DialogueEnded:
             await self._drop()
             return SendResult("deferred", "data", *LOST_BEFORE_ASKED)
-        if asked.code != 354 or client.protocol is None:
-            await self._reset(client)
-            return _definite(asked, "data") if asked.code >= 400 else SendResult("deferred", "data", *LOST_BEFORE_ASKED)
+        if asked[0] != 354 or not talk.is_open:
+            await self._reset(talk)
+            return _definite(asked, "data") if asked[0] >= 400 else SendResult("deferred", "data", *LOST_BEFORE_ASKED)
         patience = self._settings.data_timeout.total_seconds() + len(wire) / BYTES_PER_SECOND
         try:
-            client.protocol.write(wire)
-            answer = await client.protocol.read_response(timeout=patience)
-        except (SMTPException, OSError) as lost:
+            code, text = (await talk.ask(wire, patience=patience))[0]
+        except DialogueEnded as lost:
             await self._drop()
             return SendResult("unknown", "data", text=str(lost))
-        if answer.code // 100 == 2:
+        if code // 100 == 2:
             self._used += 1
             self._last = monotonic()
-            learnt = learn_id(answer.message, self._settings.host, envelope)
-            return SendResult("sent", "data", answer.code, "", answer.message, learnt)
-        if answer.code < 400:
+            return SendResult("sent", "data", code, "", text, learn_id(text, self._settings.host, envelope))
+        if code < 400:
             await self._drop()
-            return SendResult("unknown", "data", answer.code, "", answer.message)
-        await self._reset(client)
-        return _definite(answer, "data")
+            return SendResult("unknown", "data", code, "", text)
+        await self._reset(talk)
+        return _definite((code, text), "data")
 
-    def _too_big(self, client: aiosmtplib.SMTP, size: int) -> SendResult | None:
-        said = client.esmtp_extensions.get("size", "").strip()
+    def _cannot_take(self, talk: Dialogue, envelope: Envelope, size: int) -> SendResult | None:
+        """Tell in advance what this server would refuse, None when nothing speaks against the letter."""
+        said = talk.extensions.get("size", "").strip()
         theirs = int(said) if said.isdigit() else 0  # 0: no fixed limit (RFC 1870, 4)
         limit = min(theirs or self._settings.max_size, self._settings.max_size)
-        if size <= limit:
-            return None
-        return SendResult("refused", "mail", 552, "5.3.4", f"the message has {size} bytes, {limit} are the most")
+        if size > limit:
+            return SendResult("refused", "mail", 552, "5.3.4", f"the message has {size} bytes, {limit} are the most")
+        if not envelope.recipient.isascii() and "smtputf8" not in talk.extensions:
+            return SendResult("refused", "mail", 553, "5.6.7", "the server takes no international addresses")
+        return None
 
-    async def _ready_client(self) -> aiosmtplib.SMTP:
-        client = self._client
+    async def _open(self) -> Dialogue:
+        """Return the connection, a new one where the old one is gone, stale or used up."""
+        talk = self._talk
         fresh = monotonic() - self._last < self._settings.idle_limit.total_seconds()
-        if client is not None and client.is_connected and fresh and self._used < self._settings.messages_per_connection:
-            return client
+        if talk is not None and talk.is_open and fresh and self._used < self._settings.messages_per_connection:
+            return talk
         await self._drop()
         try:
-            self._client = client = await self._connect()
+            self._talk = talk = await self._connect()
         except AuthenticationFailed:
             if self._renew is None:
                 raise
             self._renew()  # the access token was withdrawn before its time: once more with a fresh one
-            self._client = client = await self._connect()
+            self._talk = talk = await self._connect()
         self._used, self._last = 0, monotonic()
-        return client
+        return talk
 
-    async def _connect(self) -> aiosmtplib.SMTP:
+    async def _connect(self) -> Dialogue:
         settings = self._settings
         client = aiosmtplib.SMTP(
             hostname=settings.host,
@@ -227,10 +230,11 @@ class SmtpTransport:
                 await client.starttls(tls_context=self._tls_context())
                 await client.ehlo()  # what was said before TLS counts no more (RFC 3207, 4.2)
             await self._log_in(client)
+            return Dialogue(client, settings.timeout.total_seconds())
         except ssl.SSLError as problem:
             client.close()
             raise TlsFailed(f"{settings.host}: TLS failed: {problem.reason or problem}") from problem
-        except (SMTPException, OSError) as problem:
+        except (SMTPException, OSError, DialogueEnded) as problem:
             client.close()
             if isinstance(problem.__cause__, ssl.SSLError):
                 raise TlsFailed(f"{settings.host}: TLS failed: {problem.__cause__}") from problem
@@ -238,7 +242,6 @@ class SmtpTransport:
         except BaseException:
             client.close()
             raise
-        return client
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:
@@ -275,18 +278,18 @@ class SmtpTransport:
         if answer.code != 235:
             raise SMTPResponseException(answer.code if answer.code >= 400 else 535, answer.message)
 
-    async def _reset(self, client: aiosmtplib.SMTP) -> None:
+    async def _reset(self, talk: Dialogue) -> None:
         """End the transaction; a connection that cannot even do that is closed."""
         try:
-            await client.rset()
+            await talk.ask(b"RSET\r\n")
             self._last = monotonic()
-        except (SMTPException, OSError):
+        except DialogueEnded:
             await self._drop()
 
     async def _drop(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        talk, self._talk = self._talk, None
+        if talk is not None:
+            talk.close()
 
 
 def learn_id(answer: str, host: str, envelope: Envelope) -> str:
@@ -314,11 +317,18 @@ def _on_the_wire(raw: bytes) -> bytes:
     return (b"." if raw.startswith(b".") else b"") + doubled + end
 
 
-def _path(word: bytes, address: str) -> bytes:
-    return word + b"<" + address.encode() + b">"
+def _commands(talk: Dialogue, envelope: Envelope, size: int) -> tuple[bytes, bytes]:
+    """Return MAIL and RCPT; an address that would say more than itself is refused."""
+    for address in (envelope.mail_from, envelope.recipient):
+        if _UNSAFE_PATH.search(address):
+            raise UnsafeMessage(f"{address!r} is not exactly one plain address")
+    options = f" SIZE={size}" if "size" in talk.extensions else ""
+    options += "" if envelope.recipient.isascii() else " SMTPUTF8"
+    return f"MAIL FROM:<{envelope.mail_from}>{options}\r\n".encode(), f"RCPT TO:<{envelope.recipient}>\r\n".encode()
 
 
-def _definite(answer: SMTPResponse, phase: str) -> SendResult:
-    found = _ENHANCED.search(answer.message)
-    outcome: Outcome = "refused" if answer.code >= 500 else "deferred"
-    return SendResult(outcome, phase, answer.code, found[1] if found else "", answer.message)
+def _definite(answer: Answer, phase: str) -> SendResult:
+    code, text = answer
+    found = _ENHANCED.search(text)
+    outcome: Outcome = "refused" if code >= 500 else "deferred"
+    return SendResult(outcome, phase, code, found[1] if found else "", text)

@@ -53,7 +53,7 @@ class Relay:
     faults: Callable[[], Fault] = lambda: Fault.NONE
     lag: Callable[[], timedelta] = timedelta
     delay: float = 0.05  #: seconds of a late answer
-    extensions: tuple[str, ...] = ("SIZE 10000000", "8BITMIME", "SMTPUTF8")
+    extensions: tuple[str, ...] = ("PIPELINING", "SIZE 10000000", "8BITMIME", "SMTPUTF8")
     answers: dict[str, str] = field(default_factory=dict)  #: verb -> answer instead of the usual one
     login: Callable[[str, str], str] | None = None  #: (mechanism, decoded words) -> answer
     tls: ssl.SSLContext | None = None

@@ -10,7 +10,7 @@ ROOMS = ("outbound", "deliverability", "inbox", "classifier", "ownership")
 SHELLS = {"worker.py", "pilot.py", "delivery.py", "results.py", "sent_folder.py", "filing.py", "desk.py", "domain_reports.py", "outbox.py",
           "duties.py", "passing_desk.py", "campaigns.py", "calendar_worker.py"}  # fmt: skip
 DOORS = {
-    "outbound": {"transport.py", "oauth.py"},
+    "outbound": {"transport.py", "dialogue.py", "oauth.py"},
     "deliverability": {"resolver.py", "mail_hosts.py"},
     "inbox": {"reader.py", "imap_protocol.py", "imap_connection.py", "imap_session.py", "parse_apart.py"},
     "classifier": {"model.py", "embeddings.py", "train.py", "labels.py", "evaluate.py", "feedback.py", "versions.py"},

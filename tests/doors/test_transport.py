@@ -84,9 +84,12 @@ def run(play: Callable[[], Awaitable[None]]) -> None:
         (Fault.NEVER_AT_DOT, "refused", "data", 0),
     ],
 )
-def test_only_silence_after_the_message_is_unknown(fault: Fault, outcome: str, phase: str, accepted: int) -> None:
+@pytest.mark.parametrize("extensions", [(), ("PIPELINING",)])
+def test_only_silence_after_the_message_is_unknown(
+    fault: Fault, outcome: str, phase: str, accepted: int, extensions: tuple[str, ...]
+) -> None:
     async def play() -> None:
-        async with desk(Relay(faults(fault))) as one:
+        async with desk(Relay(faults(fault), extensions=extensions)) as one:
             result = await one.send()
             assert (result.outcome, result.phase) == (outcome, phase)
             assert len(one.relay.accepted) == accepted
@@ -97,11 +100,66 @@ def test_only_silence_after_the_message_is_unknown(fault: Fault, outcome: str, p
 
 
 @pytest.mark.parametrize("fault", [Fault.DROP_AT_MAIL, Fault.DROP_AT_RCPT])
-def test_a_loss_before_the_claim_is_an_error_and_nothing_was_sent(fault: Fault) -> None:
+@pytest.mark.parametrize("extensions", [(), ("PIPELINING",)])
+def test_a_loss_before_the_claim_is_an_error_and_nothing_was_sent(fault: Fault, extensions: tuple[str, ...]) -> None:
     async def play() -> None:
-        async with desk(Relay(faults(fault))) as one:
+        async with desk(Relay(faults(fault), extensions=extensions)) as one:
             with pytest.raises(ConnectionLost):
                 await one.send()
+            assert (one.claims, one.relay.accepted) == (0, [])
+
+    run(play)
+
+
+@pytest.mark.parametrize(
+    ("answers", "phase", "code"),
+    [
+        ({"MAIL": "550 5.7.1 not you", "RCPT": "503 5.5.1 no MAIL before"}, "mail", 550),
+        ({"MAIL": "550-5.7.1 not you\r\n550 5.7.1 nor anybody"}, "mail", 550),
+        ({"RCPT": "550 5.1.1 nobody here"}, "rcpt", 550),
+        ({"RCPT": "421 4.7.0 too many"}, "rcpt", 421),
+    ],
+)
+@pytest.mark.parametrize("extensions", [(), ("PIPELINING",)])
+def test_a_refusal_says_whose_it_is(
+    answers: dict[str, str], phase: str, code: int, extensions: tuple[str, ...]
+) -> None:
+    async def play() -> None:
+        async with desk(Relay(answers=dict(answers), extensions=extensions)) as one:
+            result = await one.send()
+            assert (result.phase, result.code, one.claims) == (phase, code, 0)
+            one.relay.answers.clear()
+            assert (await one.send()).outcome == "sent"
+
+    run(play)
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer", "claims"),
+    [("MAIL", "250 ok\r\n250 ok", 0), ("RCPT", "250 ok\r\n354 early", 0), ("RCPT", "welcome", 0),
+     ("DATA", "354 go\r\n250 taken already", 1), ("DATA", "welcome", 1)],
+)  # fmt: skip
+def test_an_answer_that_nobody_asked_for_ends_the_dialogue_before_the_message(
+    verb: str, answer: str, claims: int
+) -> None:
+    async def play() -> None:
+        async with desk(Relay(answers={verb: answer})) as one:
+            try:
+                assert (await one.send()).outcome == "deferred"
+            except ConnectionLost:
+                assert verb != "DATA"
+            assert (one.claims, one.relay.accepted) == (claims, [])
+            one.relay.answers.clear()
+            assert (await one.send()).outcome == "sent"
+
+    run(play)
+
+
+def test_no_address_says_more_than_itself() -> None:
+    async def play() -> None:
+        async with desk(Relay()) as one:
+            with pytest.raises(UnsafeMessage):
+                await one.send(Envelope(BOX, "chris@acme.example>\r\nDATA", RAW))
             assert (one.claims, one.relay.accepted) == (0, [])
 
     run(play)
