@@ -7,13 +7,18 @@ than once and must change nothing but the database. `Store.read` runs in one of 
 `inline=True` (simulation, command line) the same units run at once in the calling thread.
 
 SQLite: WAL, `synchronous=FULL` (survives power loss), `BEGIN IMMEDIATE` on the write engine because a later upgrade
-of a read lock fails at once. PostgreSQL: a unit that lost a deadlock or serialization race is run again alone.
+of a read lock fails at once. Writers take turns (`FILE-turn`): SQLite's own wait looks ten times a second and can miss
+every gap between the transactions of a busy neighbour until it gives up with "database is locked".
+PostgreSQL: a unit that lost a deadlock or serialization race is run again alone.
 No error shows the values of a statement: logs outlive an erasure.
 """
 
 import asyncio
 import contextlib
+import fcntl
+import os
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +42,8 @@ T = TypeVar("T")
 GROUP_LIMIT = 512  # units in one commit: bounds how long the first waits
 GATHER = 0.002  # seconds from one commit to the next: a lone unit never waits, busy ones share commits and calls
 READERS = 3
+LOCK_PATIENCE = 60.0  # seconds to wait for other writers of a SQLite file
+LOCK_GLANCE = 0.0005  # seconds from one try to the next
 RACE_TRIES = 5
 DATABASE_CLOCK = "postroom_database_clock"
 _RACES = {"40001", "40P01"}  # PostgreSQL: serialization failure, deadlock
@@ -308,7 +315,7 @@ def _write_engine(url: str) -> Engine:
         raise PermanentError("postroom needs a database file: write for example sqlite:///postroom.db")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, hide_parameters=True, poolclass=QueuePool, pool_size=1, max_overflow=0)
-    _prepare_sqlite(engine, begin="BEGIN IMMEDIATE")
+    _prepare_sqlite(engine, begin="BEGIN IMMEDIATE", turn_file=f"{path}-turn")
     return engine
 
 
@@ -327,13 +334,49 @@ def _with_driver(url: str) -> str:
     raise PermanentError(f'database "{head}" is not supported: use sqlite:///FILE or postgresql://HOST/NAME')
 
 
-def _prepare_sqlite(engine: Engine, *, begin: str) -> None:
+def _prepare_sqlite(engine: Engine, *, begin: str, turn_file: str = "") -> None:
     @event.listens_for(engine, "connect")
-    def _connected(raw: Any, _record: Any) -> None:
+    def _connected(raw: Any, record: Any) -> None:
         raw.isolation_level = None  # the driver's own BEGIN loses updates
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             raw.execute(f"PRAGMA {pragma}")
+        if turn_file:
+            raw.execute("PRAGMA busy_timeout=0")
+            record.info["turn"] = os.open(turn_file, os.O_RDWR | os.O_CREAT, 0o600)
+
+    @event.listens_for(engine, "close")
+    def _closed(_raw: Any, record: Any) -> None:
+        if "turn" in record.info:
+            os.close(record.info.pop("turn"))
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        proxied: Any = connection.connection
+        if not (turn_file and _begin_in_turn(proxied.dbapi_connection, begin, proxied.info["turn"])):
+            connection.exec_driver_sql(begin)  # says what is wrong
+
+
+def _begin_in_turn(raw: sqlite3.Connection, begin: str, turn: int) -> bool:
+    """Begin a transaction that writes; False when others held the lock for too long, or something else is wrong.
+
+    Whoever holds the turn is the next to get the database's own lock; it gives the turn on when it has that.
+    """
+    deadline, has_turn = time.monotonic() + LOCK_PATIENCE, False
+    try:
+        while time.monotonic() < deadline:
+            try:
+                if not has_turn:
+                    fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    has_turn = True
+                raw.execute(begin)
+            except BlockingIOError:
+                time.sleep(LOCK_GLANCE)
+            except sqlite3.OperationalError as problem:
+                if problem.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    return False
+                time.sleep(LOCK_GLANCE)
+            else:
+                return True
+    finally:
+        fcntl.flock(turn, fcntl.LOCK_UN)
+    return False

@@ -1,12 +1,14 @@
 """Is a unit durable, alone in its failure, and grouped with its neighbours?"""
 
 import asyncio
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, text, update
 
-from store import schema
+from store import database, schema
 from store.database import Store
 from store.errors import StoreOnHold, TemporaryError
 from store.tables import Rotation, core
@@ -129,6 +131,45 @@ def test_concurrent_increments_lose_nothing(store: Store) -> None:
 
     asyncio.run(story())
     assert store.read_now(lambda c: c.execute(select(_ROTATION.c.turns)).scalar_one()) == {"n": 40}
+
+
+NEIGHBOUR = """
+import sys, time
+from sqlalchemy import text
+from store.database import Store
+from tests.store.test_database import add
+
+store = Store(sys.argv[1], inline=True)
+for number in range(1_000):
+    store.write_now(lambda c: (add(c, f"neighbour-{number}"), time.sleep(0.02)))
+    print(number, flush=True)
+"""  # a long import: one transaction after another
+
+
+def test_the_database_is_never_locked_by_a_busy_neighbour(store: Store) -> None:
+    with subprocess.Popen([sys.executable, "-c", NEIGHBOUR, store.url], stdout=subprocess.PIPE) as neighbour:
+        assert neighbour.stdout is not None
+        assert neighbour.stdout.readline() == b"0\n"
+        for number in range(20):
+            asyncio.run(write_one(store, f"own-{number}"))
+            neighbour.stdout.readline()
+        neighbour.kill()
+    assert store.read_now(count) < 300, "no write of ours had to wait for many of the neighbour's"
+
+
+def test_a_write_lock_that_is_held_for_too_long_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    if store.dialect != "sqlite":
+        pytest.skip("SQLite only")
+    monkeypatch.setattr(database, "LOCK_PATIENCE", 0.01)
+    other = Store(store.url)
+    try:
+        with other.engine.begin() as held:
+            add(held, "a")
+            with pytest.raises(TemporaryError, match="database is locked"):
+                asyncio.run(write_one(store, "b"))
+        assert asyncio.run(write_one(store, "b")) == "b", "the turn was given back"
+    finally:
+        other.close()
 
 
 def test_what_a_reader_writes_is_not_kept(store: Store) -> None:
