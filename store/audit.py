@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection, bindparam, delete, insert, select, text
 
 from store.audit_verify import ERASURE, GENESIS, canonical, commit, entry_hash
+from store.hot import Hot
 from store.tables import AuditCheckpoint, AuditEntry, AuditPrivate, core
 
 _ENTRY, _PRIVATE, _CHECKPOINT = core(AuditEntry), core(AuditPrivate), core(AuditCheckpoint)
-_HEAD = select(_ENTRY.c.seq, _ENTRY.c.hash).order_by(_ENTRY.c.seq.desc()).limit(1)
-_INSERT = insert(_ENTRY)
+_HEAD = Hot(select(_ENTRY.c.seq, _ENTRY.c.hash).order_by(_ENTRY.c.seq.desc()).limit(1))
+_INSERT = Hot(insert(_ENTRY))
 _CHAIN_LOCK = 0x706F7374  # one advisory lock for the chain's head on PostgreSQL
 
 
@@ -58,7 +59,7 @@ def append_all(connection: Connection, happened: Sequence[Entry]) -> int:
     """Append entries, one at least, in the caller's transaction and in this order; returns the number of the last."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
-    head = connection.execute(_HEAD).one_or_none()
+    head = next(iter(_HEAD.rows(connection, {})), None)
     seq, previous = (head.seq, head.hash) if head else (0, GENESIS)
     rows: list[dict[str, Any]] = []
     for one in happened:
@@ -75,7 +76,7 @@ def append_all(connection: Connection, happened: Sequence[Entry]) -> int:
         }
         previous = row["hash"] = entry_hash(row)
         rows.append(row)
-    connection.execute(_INSERT, rows)
+    _INSERT.run(connection, rows)
     return int(seq)
 
 
@@ -122,7 +123,7 @@ def _ranges(numbers: Sequence[int]) -> list[list[int]]:
 
 def last_number(connection: Connection) -> int:
     """Return the number of the newest entry, 0 for an empty log."""
-    head = connection.execute(_HEAD).one_or_none()
+    head = next(iter(_HEAD.rows(connection, {})), None)
     return int(head.seq) if head is not None else 0
 
 
@@ -158,7 +159,7 @@ def subjects_since(connection: Connection, action: str, since: str) -> list[str]
 
 def checkpoint(connection: Connection, key: Ed25519PrivateKey, now: datetime) -> dict[str, Any] | None:
     """Sign the head of the chain; returns the checkpoint to store elsewhere, or None when nothing is new."""
-    head = connection.execute(_HEAD).one_or_none()
+    head = next(iter(_HEAD.rows(connection, {})), None)
     if head is None:
         return None
     if connection.execute(select(_CHECKPOINT.c.seq).where(_CHECKPOINT.c.seq == head.seq)).one_or_none():

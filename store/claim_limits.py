@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, bindparam, func, or_, select, text
 
+from store.hot import Hot
 from store.send_states import COUNTED
 from store.tables import Probe, Send, core
 
@@ -58,21 +59,23 @@ def _count_by(column: Column[Any]) -> Select[Any, int, Any]:
     )
 
 
-_BY_MAILBOX = _count_by(_SEND.c.mailbox)
+_BY_MAILBOX = Hot(_count_by(_SEND.c.mailbox))
 _SHARED = (  # field of ClaimLimits, column that it counts by, slug
     ("sending_domain", _SEND.c.sending_domain, "sending-domain-cap"),
     ("recipient_domain", _SEND.c.recipient_domain, "recipient-domain-cap"),
     ("account", _SEND.c.account_id, "account-cap"),
 )
-_BY_SHARED = {name: _count_by(column) for name, column, _ in _SHARED}
+_BY_SHARED = {name: Hot(_count_by(column)) for name, column, _ in _SHARED}
 _OPENED = select(func.count()).where(
     _SEND.c.sequence == bindparam("key"), _SEND.c.planned_at >= bindparam("since"), _SEND.c.step == 0, _COUNTED
 )
 
 
 _PROBE = core(Probe)
-_PROBES = select(_PROBE.c.mailbox, _PROBE.c.sending_domain, _PROBE.c.recipient_domain, _PROBE.c.claimed_at).where(
-    _PROBE.c.claimed_at > bindparam("since")
+_PROBES = Hot(
+    select(_PROBE.c.mailbox, _PROBE.c.sending_domain, _PROBE.c.recipient_domain, _PROBE.c.claimed_at).where(
+        _PROBE.c.claimed_at > bindparam("since")
+    )
 )
 
 
@@ -84,14 +87,14 @@ class ClaimCounts:
         self._counts: dict[tuple[str, Any], int] = {}
         self._last: dict[str, datetime] = {}
         boxes = {"keys": list({row.mailbox for row, _ in pairs}), "since": since}
-        for box, number, last in connection.execute(_BY_MAILBOX, boxes):
+        for box, number, last in _BY_MAILBOX.rows(connection, boxes):
             self._counts["mailbox", box], self._last[box] = number, last
         for name, column, _ in _SHARED:
             keys = {getattr(row, column.name) for row, ask in pairs if getattr(ask.limits, name) is not None} - {None}
             if keys:
-                found = connection.execute(_BY_SHARED[name], {"keys": list(keys), "since": since})
+                found = _BY_SHARED[name].rows(connection, {"keys": list(keys), "since": since})
                 self._counts.update({(name, key): number for key, number, _ in found})
-        for probe in connection.execute(_PROBES, {"since": since}):
+        for probe in _PROBES.rows(connection, {"since": since}):
             self._add(("mailbox", probe.mailbox))
             self._last[probe.mailbox] = max(probe.claimed_at, self._last.get(probe.mailbox, probe.claimed_at))
             self._add(("sending_domain", probe.sending_domain))

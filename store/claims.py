@@ -19,6 +19,7 @@ from store.claim_limits import ClaimLimits as ClaimLimits
 from store.claim_limits import forbidding_limits as forbidding_limits
 from store.database import shared_now
 from store.errors import StoreOnHold
+from store.hot import Hot
 from store.tables import Contact, Domain, Enrollment, Instance, Lease, Mailbox, Send, core
 from store.tables import Sequence as SequenceTable
 from store.vocabulary import EnrollmentState, MailboxState, SendState, VerdictLevel
@@ -27,7 +28,7 @@ _SEND, _ENROLLMENT, _LEASE, _INSTANCE = core(Send), core(Enrollment), core(Lease
 _DOMAIN, _MAILBOX, _SEQUENCE, _CONTACT = core(Domain), core(Mailbox), core(SequenceTable), core(Contact)
 
 
-_FACTS = (
+_FACTS = Hot(
     select(
         *(_SEND.c[name] for name in ("id", "state", "enrollment_id", "step", "sequence", "mailbox", "sending_domain",
                                      "recipient", "recipient_domain", "not_before", "not_after", "sha256")),
@@ -54,7 +55,7 @@ _FACTS = (
     .order_by(_SEND.c.id)
     .with_for_update(of=_ENROLLMENT)
 )  # fmt: skip
-_CLAIM = (
+_CLAIM = Hot(
     update(_SEND)
     .where(_SEND.c.id == bindparam("send"), _SEND.c.state == SendState.PLANNED)
     .values(
@@ -64,14 +65,14 @@ _CLAIM = (
         attempts=_SEND.c.attempts + 1,
     )
 )
-_TAKE = (
+_TAKE = Hot(
     update(_ENROLLMENT)
     .where(_ENROLLMENT.c.id == bindparam("enrollment"), _ENROLLMENT.c.state == EnrollmentState.ACTIVE)
     .values(due_at=None, mailbox=bindparam("from_mailbox"))
 )
 
 
-_EXTEND = (
+_EXTEND = Hot(
     update(_LEASE)
     .where(_LEASE.c.mailbox == bindparam("box"), _LEASE.c.epoch == bindparam("with_epoch"))
     .values(expires_at=bindparam("until"))
@@ -101,7 +102,7 @@ def claim_all(
     against the later ones. `stop_waits`, asked last, tells whether a wish to stop has not reached the database yet:
     then nothing is claimed. Raises StoreOnHold on a database that may not send.
     """
-    rows = {row.id: row for row in connection.execute(_FACTS, {"ids": [ask.send_id for ask in asks]})}
+    rows = {row.id: row for row in _FACTS.rows(connection, {"ids": [ask.send_id for ask in asks]})}
     for row in rows.values():
         if row.hold or row.hold is None:
             raise StoreOnHold(
@@ -137,8 +138,7 @@ def claim_all(
 def _grant(connection: Connection, granted: Sequence[tuple[Any, ClaimAsk]], shared: datetime) -> None:
     claims = [{"send": row.id, "at": ask.now, "with_epoch": ask.epoch} for row, ask in granted]
     takes = [{"enrollment": row.enrollment_id, "from_mailbox": row.mailbox} for row, _ in granted]
-    claimed, taken = connection.execute(_CLAIM, claims), connection.execute(_TAKE, takes)
-    if claimed.rowcount != len(granted) or taken.rowcount != len(granted):
+    if _CLAIM.run(connection, claims) != len(granted) or _TAKE.run(connection, takes) != len(granted):
         raise AssertionError(f"sends {[row.id for row, _ in granted]} changed inside their own claim")
     short = {
         row.mailbox: {"box": row.mailbox, "with_epoch": ask.epoch, "until": shared + ask.limits.lease}
@@ -146,7 +146,7 @@ def _grant(connection: Connection, granted: Sequence[tuple[Any, ClaimAsk]], shar
         if row.lease_expires_at < shared + ask.limits.lease
     }
     if short:
-        connection.execute(_EXTEND, list(short.values()))
+        _EXTEND.run(connection, list(short.values()))
 
 
 def _forbidding_state(row: Any, mine: bool, ask: ClaimAsk) -> str:

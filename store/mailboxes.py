@@ -11,6 +11,7 @@ from store import audit, records
 from store.claim_limits import DAY
 from store.database import shared_now
 from store.errors import LeaseLost
+from store.hot import Hot
 from store.send_states import COUNTED
 from store.tables import Enrollment, Lease, Mailbox, Message, OauthToken, Probe, Send, core
 from store.vocabulary import BounceKind, Label, MailboxState, SendState, Tag
@@ -115,10 +116,10 @@ def recovered(connection: Connection, mailbox: str, *, polled_at: datetime | Non
 
 def send_again(connection: Connection, mailboxes: Collection[str]) -> None:
     """Forget the failures of mailboxes whose letters were taken again."""
-    connection.execute(_SENDS_AGAIN, [{"box": mailbox} for mailbox in mailboxes])
+    _SENDS_AGAIN.run(connection, [{"box": mailbox} for mailbox in mailboxes])
 
 
-_SENDS_AGAIN = (
+_SENDS_AGAIN = Hot(
     update(_MAILBOX)
     .where(
         _MAILBOX.c.address == bindparam("box"),

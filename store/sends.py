@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, insert, literal, null, or_, select, update
 
 from store import audit, records
+from store.hot import Hot
 from store.send_states import COUNTED, sources_of
 from store.tables import Enrollment, Send, core
 from store.vocabulary import EnrollmentState, SendState
@@ -43,17 +44,25 @@ class NewSend:
 
 _FRESH = ("variant", "mailbox", "recipient", "subject", "raw", "sha256", "token", "not_before", "not_after")
 _FIXED = ("enrollment_id", "contact_id", "account_id", "sequence", "step", "message_id")
-_KNOWN = select(_SEND.c.id, _SEND.c.enrollment_id, _SEND.c.step, _SEND.c.state).where(
-    _SEND.c.enrollment_id.in_(bindparam("enrollments", expanding=True))
+_KNOWN = Hot(
+    select(_SEND.c.id, _SEND.c.enrollment_id, _SEND.c.step, _SEND.c.state).where(
+        _SEND.c.enrollment_id.in_(bindparam("enrollments", expanding=True))
+    )
 )
-_INSERT = insert(_SEND).returning(_SEND.c.id, sort_by_parameter_order=True)
-_COMPOSED_AGAIN = (
+_INSERT = Hot(
+    insert(_SEND).values({
+        **{name: bindparam(name) for name in (*_FRESH, *_FIXED, "sending_domain", "recipient_domain", "body_text",
+                                              "planned_at", "state")},
+        "learnt_id": "", "attempts": 0, "enhanced": "", "answer": "", "reason": "", "checks": 0,
+    })
+)  # fmt: skip
+_COMPOSED_AGAIN = Hot(
     update(_SEND)
     .where(_SEND.c.id == bindparam("send"))
     .values({name: bindparam(name) for name in (*_FRESH, "sending_domain", "recipient_domain", "body_text",
                                                 "planned_at", "state")})
 )  # fmt: skip
-_NOT_DUE = (
+_NOT_DUE = Hot(
     update(_ENROLLMENT)
     .where(_ENROLLMENT.c.id == bindparam("enrollment"), _ENROLLMENT.c.step == bindparam("of_step"))
     .values(due_at=None)
@@ -70,9 +79,8 @@ def plan_all(connection: Connection, planned: Sequence[tuple[NewSend, datetime]]
 
     A step whose outcome is open or settled is due no more: it would use up the mailbox's turn at every pass.
     """
-    found = connection.execute(_KNOWN, {"enrollments": list({new.enrollment_id for new, _ in planned})})
-    known = {(row.enrollment_id, row.step): row for row in found}
-    ids: list[int | None] = []
+    enrollments = {"enrollments": list({new.enrollment_id for new, _ in planned})}
+    known = {(row.enrollment_id, row.step): row for row in _KNOWN.rows(connection, enrollments)}
     fresh: list[dict[str, Any]] = []
     again: list[dict[str, Any]] = []
     done: list[dict[str, Any]] = []
@@ -84,14 +92,13 @@ def plan_all(connection: Connection, planned: Sequence[tuple[NewSend, datetime]]
             again.append(_values(new, now) | {"send": old.id})
         else:
             done.append({"enrollment": new.enrollment_id, "of_step": new.step})
-        ids.append(old.id if old is not None and old.state in (SendState.PLANNED, SendState.DEFERRED) else None)
-    if again:
-        connection.execute(_COMPOSED_AGAIN, again)
-    if done:
-        connection.execute(_NOT_DUE, done)
-    made = iter(connection.execute(_INSERT, fresh).scalars().all() if fresh else ())
-    return [next(made) if (new.enrollment_id, new.step) not in known else key
-            for key, (new, _) in zip(ids, planned, strict=True)]  # fmt: skip
+    for query, rows in ((_INSERT, fresh), (_COMPOSED_AGAIN, again), (_NOT_DUE, done)):
+        if rows:
+            query.run(connection, rows)
+    if fresh:
+        known = {(row.enrollment_id, row.step): row for row in _KNOWN.rows(connection, enrollments)}
+    over = {(row["enrollment"], row["of_step"]) for row in done}
+    return [None if (key := (new.enrollment_id, new.step)) in over else known[key].id for new, _ in planned]
 
 
 def _values(new: NewSend, now: datetime) -> dict[str, Any]:
@@ -104,7 +111,7 @@ def _values(new: NewSend, now: datetime) -> dict[str, Any]:
     }
 
 
-_OPEN = (
+_OPEN = Hot(
     select(_SEND.c.id, _SEND.c.enrollment_id, _SEND.c.step, _SEND.c.mailbox)
     .where(
         _SEND.c.id.in_(bindparam("ids", expanding=True)),
@@ -113,7 +120,7 @@ _OPEN = (
     .order_by(_SEND.c.id)
     .with_for_update()
 )
-_SENT_NOW = (
+_SENT_NOW = Hot(
     update(_SEND)
     .where(_SEND.c.id == bindparam("send"))
     .values(
@@ -131,15 +138,19 @@ _STEPPED = (
     .where(_ENROLLMENT.c.id == bindparam("enrollment"), _ENROLLMENT.c.step == bindparam("sent_step"))
     .values(step=bindparam("next_step"), mailbox=bindparam("from_mailbox"))
 )
-_NEXT_STEP = _STEPPED.values(
-    due_at=case((_ACTIVE, bindparam("due", type_=_ENROLLMENT.c.due_at.type)), else_=_ENROLLMENT.c.due_at),
-    resume_at=case((_ACTIVE, null()), else_=bindparam("due", type_=_ENROLLMENT.c.due_at.type)),
+_NEXT_STEP = Hot(
+    _STEPPED.values(
+        due_at=case((_ACTIVE, bindparam("due", type_=_ENROLLMENT.c.due_at.type)), else_=_ENROLLMENT.c.due_at),
+        resume_at=case((_ACTIVE, null()), else_=bindparam("due", type_=_ENROLLMENT.c.due_at.type)),
+    )
 )
-_FINISH = _STEPPED.values(
-    due_at=case((_ACTIVE, null()), else_=_ENROLLMENT.c.due_at),
-    ended_at=case((_ACTIVE, bindparam("at", type_=_ENROLLMENT.c.ended_at.type)), else_=_ENROLLMENT.c.ended_at),
-    end_reason=case((_ACTIVE, "all-steps-sent"), else_=_ENROLLMENT.c.end_reason),
-    state=case((_ACTIVE, literal(EnrollmentState.FINISHED, _ENROLLMENT.c.state.type)), else_=_ENROLLMENT.c.state),
+_FINISH = Hot(
+    _STEPPED.values(
+        due_at=case((_ACTIVE, null()), else_=_ENROLLMENT.c.due_at),
+        ended_at=case((_ACTIVE, bindparam("at", type_=_ENROLLMENT.c.ended_at.type)), else_=_ENROLLMENT.c.ended_at),
+        end_reason=case((_ACTIVE, "all-steps-sent"), else_=_ENROLLMENT.c.end_reason),
+        state=case((_ACTIVE, literal(EnrollmentState.FINISHED, _ENROLLMENT.c.state.type)), else_=_ENROLLMENT.c.state),
+    )
 )
 
 
@@ -172,7 +183,7 @@ def record_sent_all(connection: Connection, letters: Sequence[Sent]) -> list[boo
     False, with an audit entry, stands for a send that was settled meanwhile: the answer came later than a reply, or
     than a person's decision.
     """
-    rows = {row.id: row for row in connection.execute(_OPEN, {"ids": [letter.send_id for letter in letters]})}
+    rows = {row.id: row for row in _OPEN.rows(connection, {"ids": [letter.send_id for letter in letters]})}
     fine = [letter for letter in letters if letter.send_id in rows]
     moved: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for letter in fine:
@@ -182,13 +193,13 @@ def record_sent_all(connection: Connection, letters: Sequence[Sent]) -> list[boo
              "from_mailbox": row.mailbox, "at": letter.at, "due": letter.next_due_at}
         )  # fmt: skip
     if fine:
-        connection.execute(_SENT_NOW, [
+        _SENT_NOW.run(connection, [
             {"send": letter.send_id, "at": letter.at, "said": letter.answer, "learnt": letter.learnt_id,
              "copy_at": letter.copy_due_at} for letter in fine
         ])  # fmt: skip
     for query, ways in ((_NEXT_STEP, moved[True]), (_FINISH, moved[False])):
         if ways:
-            connection.execute(query, ways)
+            query.run(connection, ways)
     audit.append_all(connection, [
         audit.Entry(letter.at, letter.actor, "send.sent", f"send:{letter.send_id}", {"step": rows[letter.send_id].step})
         if letter.send_id in rows

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select,
 
 from store import audit
 from store.errors import PermanentError
+from store.hot import Hot
 from store.records import Suppression
 from store.tables import Suppression as SuppressionTable
 from store.tables import core
@@ -34,8 +35,10 @@ _LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(k) FROM unnest(CAST(:ke
 _NAMES = ("kind", "value", "reason", "source", "evidence", "created_at", "expires_at")  # in the record's order
 _ASKED = _TABLE.c.value_hash.in_(bindparam("hashes", expanding=True))
 _BY_HASH = select(_TABLE).where(_ASKED)
-_COVERING = select(_TABLE.c.value_hash, *(_TABLE.c[name] for name in _NAMES)).where(
-    _ASKED, or_(_TABLE.c.expires_at.is_(None), _TABLE.c.expires_at > bindparam("now"))
+_COVERING = Hot(
+    select(_TABLE.c.value_hash, *(_TABLE.c[name] for name in _NAMES)).where(
+        _ASKED, or_(_TABLE.c.expires_at.is_(None), _TABLE.c.expires_at > bindparam("now"))
+    )
 )
 
 
@@ -117,7 +120,7 @@ def find_covering_each(
     wanted = sorted({value for group in groups for value in group})  # neighbours in the index, page after page
     found: dict[bytes, Suppression] = {}
     for start in range(0, len(wanted), CHUNK):
-        rows = connection.execute(_COVERING, {"hashes": wanted[start : start + CHUNK], "now": now}).all()
+        rows = _COVERING.rows(connection, {"hashes": wanted[start : start + CHUNK], "now": now})
         found |= {digest: Suppression(*entry) for digest, *entry in rows}
     return [max([found[value] for value in group if value in found], key=_strength, default=None) for group in groups]
 
