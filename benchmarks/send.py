@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.send_stages import show, stages
 from benchmarks.sending_site import DOMAIN, make_site
 from outbound.dkim_sign import Signer, make_signer
 from store import sends
@@ -73,8 +74,16 @@ def _wait(done: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
-def end_to_end(folder: Path, port: int, letters: int, mailboxes: int, signer: Signer | None) -> tuple[float, float]:
-    """Return (sends a second, CPU milliseconds a send) of the real worker."""
+def end_to_end(
+    folder: Path,
+    port: int,
+    letters: int,
+    mailboxes: int,
+    signer: Signer | None,
+    *,
+    spent: dict[str, float] | None = None,
+) -> tuple[float, float]:
+    """Return (sends a second, CPU milliseconds a send) of the real worker; `spent` is filled with CPU by stage."""
     path = folder / f"{time.monotonic_ns()}.db"
     site = make_site(path, port, letters=letters, mailboxes=mailboxes, at=START)
 
@@ -85,7 +94,8 @@ def end_to_end(folder: Path, port: int, letters: int, mailboxes: int, signer: Si
         await house.close()
 
     begin, cpu = time.perf_counter(), time.process_time()
-    _run(run)
+    with stages(spent) if spent is not None else nullcontext():
+        _run(run)
     seconds, used = time.perf_counter() - begin, time.process_time() - cpu
     store = Store(site.url, inline=True)
     states = [row["state"] for row in store.read_now(sends.all_sends)]
@@ -93,6 +103,13 @@ def end_to_end(folder: Path, port: int, letters: int, mailboxes: int, signer: Si
     if states != ["sent"] * letters:
         raise SystemExit(f"{letters} letters were to be sent, the ledger says {states.count('sent')}")
     return letters / seconds, 1000 * used / letters
+
+
+def by_stage(folder: Path, port: int, letters: int, signer: Signer | None) -> str:
+    """Return CPU milliseconds a send by stage, from 64 mailboxes, in a run of its own."""
+    spent: dict[str, float] = {}
+    end_to_end(folder, port, letters, 64, signer, spent=spent)
+    return show(spent, letters)
 
 
 def bare(port: int, raw: bytes, letters: int) -> float:
@@ -209,14 +226,18 @@ def main() -> None:
                 speed, used = end_to_end(folder, port, options.letters, case[0], kinds[case[1]])
                 speeds.setdefault(case, []).append(speed)
                 cpu.setdefault(case, []).append(used)
+        spent = {name: by_stage(folder, port, options.letters, kinds[name]) for name in ("unsigned", "RSA-2048")}
     loop = statistics.median(speeds["bare"])
     queue = statistics.median(speeds["postfix"]) if "postfix" in speeds else 0.0
+    print(f"event loop: {'uvloop' if options.uvloop else 'asyncio'}")
     print(f"bare aiosmtplib, 8 connections: {loop:7.0f}/s; Postfix's queue: {queue:7.0f}/s")
     for case in cases:
         speed, used = statistics.median(speeds[case]), statistics.median(cpu[case])
         against = f"{speed / queue:5.2f} x Postfix's queue" if queue else "Postfix not measured"
         label = f"{case[0]:3d} mailboxes, {case[1]:9s}"
         print(f"{label}: {speed:7.0f}/s  {speed / loop:5.2f} x bare loop  {against}  {used:.2f} ms CPU a send")
+    for name, text in spent.items():
+        print(f"ms CPU a send by stage, 64 mailboxes, {name}: {text}")
 
 
 if __name__ == "__main__":

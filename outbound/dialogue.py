@@ -8,6 +8,7 @@ for, or that is none, ends the dialogue, because the next one would be taken for
 import asyncio
 import re
 from collections.abc import Mapping
+from typing import cast
 
 import aiosmtplib
 
@@ -25,11 +26,11 @@ class Dialogue(asyncio.Protocol):
     """A connection that is logged in; one question at a time."""
 
     def __init__(self, client: aiosmtplib.SMTP, timeout: float) -> None:
-        if not isinstance(client.transport, asyncio.Transport):
+        if client.transport is None:
             raise DialogueEnded("the connection was lost")
         self.extensions: Mapping[str, str] = dict(client.esmtp_extensions)
         self._client = client  # closes the socket with its last reference
-        self._transport = client.transport
+        self._transport = cast(asyncio.Transport, client.transport)  # uvloop's is one without being called so
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()

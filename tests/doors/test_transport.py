@@ -6,6 +6,8 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +69,14 @@ def faults(*names: Fault) -> Callable[[], Fault]:
     return lambda: left.pop(0) if left else Fault.NONE
 
 
-def run(play: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(play())  # type: ignore[arg-type]
+LOOPS = [pytest.param(name, marks=pytest.mark.skipif(not find_spec("uvloop"), reason="extra `speed`"))
+         if name == "uvloop" else name for name in ("asyncio", "uvloop")]  # fmt: skip
+
+
+def run(play: Callable[[], Awaitable[None]], loop: str = "asyncio") -> None:
+    factory = import_module("uvloop").new_event_loop if loop == "uvloop" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(play())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -85,8 +93,9 @@ def run(play: Callable[[], Awaitable[None]]) -> None:
     ],
 )
 @pytest.mark.parametrize("extensions", [(), ("PIPELINING",)])
+@pytest.mark.parametrize("loop", LOOPS)
 def test_only_silence_after_the_message_is_unknown(
-    fault: Fault, outcome: str, phase: str, accepted: int, extensions: tuple[str, ...]
+    fault: Fault, outcome: str, phase: str, accepted: int, extensions: tuple[str, ...], loop: str
 ) -> None:
     async def play() -> None:
         async with desk(Relay(faults(fault), extensions=extensions)) as one:
@@ -96,7 +105,7 @@ def test_only_silence_after_the_message_is_unknown(
             assert one.claims == (phase == "data")
             assert (await one.send()).outcome == "sent"  # the next letter is not hurt by what happened to this one
 
-    run(play)
+    run(play, loop)
 
 
 @pytest.mark.parametrize("fault", [Fault.DROP_AT_MAIL, Fault.DROP_AT_RCPT])
@@ -248,8 +257,9 @@ def server_tls(authority: trustme.CA, name: str) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("security", ["tls", "starttls"])
-def test_tls_is_required_and_checked(tmp_path: Path, security: str) -> None:
+def test_tls_is_required_and_checked(tmp_path: Path, security: str, loop: str) -> None:
     ours, theirs = trustme.CA(), trustme.CA()
     ours.cert_pem.write_to_path(tmp_path / "ca.pem")
     known: dict[str, Any] = {"security": security, "ca_file": str(tmp_path / "ca.pem")}
@@ -265,7 +275,7 @@ def test_tls_is_required_and_checked(tmp_path: Path, security: str) -> None:
                     await one.send()
                 assert one.relay.accepted == []
 
-    run(play)
+    run(play, loop)
 
 
 def test_starttls_is_never_given_up(tmp_path: Path) -> None:
