@@ -31,6 +31,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx
 
-from benchmarks.crash import around, around_async, in_the_body, wait_for
+from benchmarks.crash import Reaper, around, around_async, fork, smtp_points
 from benchmarks.sending_site import SECRET, ask
 from outbound.mail_settings import SmtpSettings
 from outbound.sent_folder import Marker
@@ -57,25 +58,17 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SENDER, MAYA, TOM = "notes@out.example", "maya@team.example", "tom@team.example"
 EACH = 5  # notices of a wave by channel
 BETWEEN = timedelta(minutes=7)  # of the stepped clock, from one child to the next
+ALWAYS = 14  # crash points, from the first, that every child passes that has notices of all kinds to deliver
 BAD = ("twice", "lost", "changed", "unaccounted", "unknown to the outbox")
 PASSES = 4  # of one child
 
 
 def crash_points() -> dict[str, Callable[[int], None]]:
     """Return the numbered crash points."""
-    import aiosmtplib
-    from aiosmtplib.protocol import SMTPProtocol
-
-    say = "execute_command"
     return {
         "before the claim": around(notices, "claim", after=False),
         "claim written, before its commit": around(notices, "claim", after=True),
-        "after RCPT": around_async(aiosmtplib.SMTP, say, after=True, verb=b"RCPT"),
-        "claim committed, before DATA": around_async(aiosmtplib.SMTP, say, after=False, verb=b"DATA"),
-        "after 354": around_async(aiosmtplib.SMTP, say, after=True, verb=b"DATA"),
-        "in the middle of the mail": in_the_body,
-        "mail handed over, before the answer": around_async(SMTPProtocol, "read_response", after=False),
-        "after an answer, before it is recorded": around_async(SMTPProtocol, "read_response", after=True),
+        **smtp_points(),
         "webhook claimed, before the request": around_async(
             httpx.AsyncHTTPTransport, "handle_async_request", after=False
         ),
@@ -187,9 +180,8 @@ class Site:
         return NoticeWorker(store, ChannelNotifier(mailer, self.hooks)), transport
 
 
-def child(site: Site, now: datetime, install: Callable[[], None]) -> None:
+def child(site: Site, now: datetime) -> None:
     """Be the delivering process: passes until nothing moves."""
-    install()
 
     async def run() -> None:
         store = Store(f"sqlite:///{site.path}")
@@ -203,15 +195,14 @@ def child(site: Site, now: datetime, install: Callable[[], None]) -> None:
     asyncio.run(run())
 
 
-class Killer:
-    """Forks children, kills them, moves the clock, and keeps count."""
+class Killer(Reaper):
+    """Kills delivering processes, moves the clock, and keeps count."""
 
     def __init__(self, seed: int, site: Site) -> None:
-        self.chance, self.site, self.points = random.Random(seed), site, crash_points()
-        self.kills = 0
-        self.at_point: Counter[str] = Counter()
+        points = crash_points()
+        super().__init__(points, list(points)[:ALWAYS], random.Random(seed))
+        self.site = site
         self.found: Counter[str] = Counter()
-        self.life = 0.1  # seconds a child takes, as seen so far
 
     def wave(self, most: int) -> None:
         """Deliver one outbox under kills, at most so many, then compare."""
@@ -219,41 +210,17 @@ class Killer:
             left.unlink()
         shutil.copy(self.site.folder / "template.db", self.site.path)
         now = START
+        ask(self.site.mail_port, f"XTIME {now.isoformat()}")
+        self.rehearse(partial(child, self.site, now))
         for _ in range(400):
             ask(self.site.mail_port, f"XTIME {now.isoformat()}")
             kill = self.kills < most and self.chance.random() < 0.9
-            alive = self._run_child(now, kill=kill)
+            alive = self.run_child(partial(child, self.site, now), kill=kill, most_passages=4)
             wake = self._read(notices.next_at) if alive else now
             if wake is None:
                 break
             now = max(now + BETWEEN * self.chance.random(), wake)
         self._compare()
-
-    def _run_child(self, now: datetime, *, kill: bool) -> bool:
-        name = self.chance.choice([*self.points, *[""] * (len(self.points) // 2)]) if kill else ""
-        times, start = self.chance.randint(1, 4), time.monotonic()
-        process = os.fork()
-        if process == 0:
-            status = 1
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)  # the parent decides
-            try:
-                child(self.site, now, (lambda: self.points[name](times)) if name else lambda: None)
-                status = 0
-            finally:
-                os._exit(status)
-        if kill and not name:
-            time.sleep(self.chance.random() * self.life * 1.2)
-            os.kill(process, signal.SIGKILL)
-        status = wait_for(process)
-        killed = os.WIFSIGNALED(status)
-        if not killed and os.WEXITSTATUS(status):
-            raise SystemExit("a child failed by itself, see above")
-        self.kills += killed
-        self.at_point[name or "random instant"] += killed
-        if not killed:
-            self.life = 0.9 * self.life + 0.1 * (time.monotonic() - start)
-        return not killed
 
     def _read(self, query: Callable[[Any], Any]) -> Any:
         store = Store(f"sqlite:///{self.site.path}", inline=True)
@@ -293,9 +260,7 @@ class Killer:
         for name, number in sorted(self.found.items()):
             if ", " in name:
                 print(f"    {name}: {number}")
-        print("  killed at:")
-        for name in [*self.points, "random instant"]:
-            print(f"    {self.at_point[name]:6d}  {name}")
+        print(self.told(), flush=True)
         return 1 if any(self.found[name] for name in BAD) else 0
 
 
@@ -311,14 +276,7 @@ def main() -> int:
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a kill is no power cut: memory will do
     folder = Path(tempfile.mkdtemp(prefix="postroom-notices-", dir=base))
     reading, writing = os.pipe()
-    server = os.fork()
-    if server == 0:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # it is needed for the last comparison
-        try:
-            serve(options.seed, options.lag, writing)
-        finally:
-            os._exit(1)
+    server = fork(lambda: serve(options.seed, options.lag, writing))
     start = time.monotonic()
     try:
         mail_port, hook_port = map(int, os.read(reading, 32).split())

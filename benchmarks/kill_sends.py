@@ -23,11 +23,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.crash import around, around_async, in_the_body, wait_for
+from benchmarks.crash import Reaper, around, around_async, fork, smtp_points
 from benchmarks.sending_site import MAILBOXES, Site, ask, make_site
 from outbound import sent_folder
 from outbound.sent_folder import CHECKS
@@ -40,43 +41,32 @@ from store.vocabulary import EnrollmentState, SendState
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LETTERS = 16  # of one wave: enrollments with two steps each make twice as many
 BETWEEN = timedelta(minutes=7)  # of the stepped clock, from one child to the next
+ALWAYS = 15  # crash points, from the first, that every child passes that has letters to send
 BAD = ("twice", "lost", "unaccounted", "unknown to the ledger")
 
 
 def crash_points() -> dict[str, Callable[[int], None]]:
     """Return the numbered crash points: each installs a wrapper that kills this process at its n-th passage."""
-    import aiosmtplib
-    from aiosmtplib.protocol import SMTPProtocol
-
     from outbound.delivery import Delivery
     from outbound.sent_folder import SentFolderWorker
     from store import claims, open_sends
     from store import sends as ledger
 
-    say = "execute_command"
-    points: list[tuple[str, Callable[[int], None]]] = [
-        ("before the letter is composed", around_async(Delivery, "prepare", after=False)),
-        ("plan written, before its commit", around(ledger, "plan_all", after=True)),
-        ("plan committed, nothing dialled", around_async(Delivery, "prepare", after=True)),
-        ("before MAIL", around_async(aiosmtplib.SMTP, say, after=False, verb=b"MAIL")),
-        ("after MAIL", around_async(aiosmtplib.SMTP, say, after=True, verb=b"MAIL")),
-        ("after RCPT", around_async(aiosmtplib.SMTP, say, after=True, verb=b"RCPT")),
-        ("before the claim", around(claims, "claim_all", after=False)),
-        ("claim written, before its commit", around(claims, "claim_all", after=True)),
-        ("claim committed, before DATA", around_async(aiosmtplib.SMTP, say, after=False, verb=b"DATA")),
-        ("after 354", around_async(aiosmtplib.SMTP, say, after=True, verb=b"DATA")),
-        ("in the middle of the message", in_the_body),
-        ("message handed over, before the answer", around_async(SMTPProtocol, "read_response", after=False)),
-        ("after an answer, before it is recorded", around_async(SMTPProtocol, "read_response", after=True)),
-        ("before sent is written", around(ledger, "record_sent_all", after=False)),
-        ("sent written, before its commit", around(ledger, "record_sent_all", after=True)),
-        ("not yet written, before its commit", around(ledger, "record_deferred", after=True)),
-        ("before a look into Sent", around_async(SentFolderWorker, "_settle", after=False)),
-        ("after a look into Sent", around_async(SentFolderWorker, "_settle", after=True)),
-        ("planned again, before its commit", around(open_sends, "record_not_sent", after=True)),
-        ("uncertain, before its commit", around(open_sends, "record_uncertain", after=True)),
-    ]
-    return dict(points)
+    return {
+        "before the letter is composed": around_async(Delivery, "prepare", after=False),
+        "plan written, before its commit": around(ledger, "plan_all", after=True),
+        "plan committed, nothing dialled": around_async(Delivery, "prepare", after=True),
+        "before the claim": around(claims, "claim_all", after=False),
+        "claim written, before its commit": around(claims, "claim_all", after=True),
+        **smtp_points(),
+        "before sent is written": around(ledger, "record_sent_all", after=False),
+        "sent written, before its commit": around(ledger, "record_sent_all", after=True),
+        "not yet written, before its commit": around(ledger, "record_deferred", after=True),
+        "before a look into Sent": around_async(SentFolderWorker, "_settle", after=False),
+        "after a look into Sent": around_async(SentFolderWorker, "_settle", after=True),
+        "planned again, before its commit": around(open_sends, "record_not_sent", after=True),
+        "uncertain, before its commit": around(open_sends, "record_uncertain", after=True),
+    }
 
 
 def serve(seed: int, lag: timedelta, port_pipe: int) -> None:
@@ -86,15 +76,16 @@ def serve(seed: int, lag: timedelta, port_pipe: int) -> None:
 
     async def run() -> None:
         relay = Relay(lambda: chance.choice(kinds), lambda: lag * chance.random(), delay=0.01)
+        if seed % 2:  # with odd seeds one command a round trip
+            relay.extensions = tuple(one for one in relay.extensions if one != "PIPELINING")
         os.write(port_pipe, f"{await relay.start()}\n".encode())
         await asyncio.Event().wait()
 
     asyncio.run(run())
 
 
-def child(site: Site, now: datetime, install: Callable[[], None], warm: Store | None) -> Store:
+def child(site: Site, now: datetime, warm: Store | None) -> Store:
     """Be the sending process: passes until nothing moves."""
-    install()
 
     async def run() -> Store:
         house = site.open(now, warm=warm)
@@ -109,58 +100,30 @@ def child(site: Site, now: datetime, install: Callable[[], None], warm: Store | 
     return asyncio.run(run())
 
 
-class Killer:
-    """Forks children, kills them, moves the clock, and keeps count."""
+class Killer(Reaper):
+    """Kills sending processes, moves the clock, and keeps count."""
 
     def __init__(self, seed: int, port: int, warm: Store) -> None:
-        self.chance = random.Random(seed)
-        self.points = crash_points()
+        points = crash_points()
+        super().__init__(points, list(points)[:ALWAYS], random.Random(seed))
         self.port = port
         self.warm = warm
-        self.kills = 0
-        self.at_point: Counter[str] = Counter()
         self.found: Counter[str] = Counter()
-        self.life = 0.05  # seconds a child takes to do its work, as seen so far
 
     def wave(self, site: Site, most: int) -> None:
         """Send a wave of letters under kills, at most so many, then let it settle and compare."""
         now = START
+        ask(self.port, f"XTIME {now.isoformat()}")
+        self.rehearse(partial(child, site, now, self.warm))
         for _ in range(400):
             ask(self.port, f"XTIME {now.isoformat()}")
             kill = self.kills < most and self.chance.random() < 0.97
-            alive = self._run_child(site, now, kill=kill)
+            alive = self.run_child(partial(child, site, now, self.warm), kill=kill, most_passages=5)
             wake = self._next_wake(site) if alive else now
             if wake is None:
                 break
             now = max(now + BETWEEN * self.chance.random(), wake)
         self._compare(site)
-
-    def _run_child(self, site: Site, now: datetime, *, kill: bool) -> bool:
-        """Run one child; returns whether it came to its end alive."""
-        name = self.chance.choice([*self.points, *[""] * (len(self.points) // 2)]) if kill else ""
-        times = self.chance.randint(1, 5)
-        start = time.monotonic()
-        process = os.fork()
-        if process == 0:
-            status = 1
-            try:
-                child(site, now, (lambda: self.points[name](times)) if name else lambda: None, self.warm)
-                status = 0
-            finally:
-                os._exit(status)
-        if kill and not name:
-            time.sleep(self.chance.random() * self.life * 1.2)
-            os.kill(process, signal.SIGKILL)
-        status = wait_for(process)
-        killed = os.WIFSIGNALED(status)
-        if not killed and os.WEXITSTATUS(status):
-            raise SystemExit("a child failed by itself, see above")
-        if killed:
-            self.kills += 1
-            self.at_point[name or "random instant"] += 1
-        else:
-            self.life = 0.9 * self.life + 0.1 * (time.monotonic() - start)
-        return not killed
 
     def _next_wake(self, site: Site) -> datetime | None:
         """Return when something of this wave is due again; None: everything is settled."""
@@ -208,9 +171,7 @@ class Killer:
         for name, number in sorted(self.found.items()):
             if ", " in name:
                 print(f"    {name}: {number}")
-        print("  killed at:")
-        for name in [*self.points, "random instant"]:
-            print(f"    {self.at_point[name]:6d}  {name}")
+        print(self.told(), flush=True)
         return 1 if bad else 0
 
 
@@ -228,21 +189,14 @@ def main() -> int:
     base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # a kill is no power cut: memory will do
     folder = Path(tempfile.mkdtemp(prefix="postroom-kill-", dir=base))
     reading, writing = os.pipe()
-    server = os.fork()
-    if server == 0:
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, signal.SIG_IGN)  # the parent decides
-        try:
-            serve(options.seed, options.lag, writing)
-        finally:
-            os._exit(1)
+    server = fork(lambda: serve(options.seed, options.lag, writing))
     port = int(os.read(reading, 16))
     start = time.monotonic()
     try:
         template = make_site(folder / "template.db", port, letters=LETTERS, mailboxes=MAILBOXES, at=START, steps=2)
         path = folder / "wave.db"
         shutil.copy(template.path, path)
-        warm = child(template.moved(path), START, lambda: None, None)
+        warm = child(template.moved(path), START, None)
         ask(port, "XTAKE")
         killer = Killer(options.seed, port, warm)
         number = 0
