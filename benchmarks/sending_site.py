@@ -57,6 +57,8 @@ class Site:
     steps: int
     search: bool = True  #: there is a Sent folder
     database: str = ""  #: URL of another database than the file
+    node: str = NODE
+    per_day: int = 10**6  #: limit of each mailbox
 
     @property
     def url(self) -> str:
@@ -90,9 +92,9 @@ class Site:
 
         transports: dict[str, Transport] = {name: SmtpTransport(smtp, name, name, no_secret) for name in self.mailboxes}
         sequences = {"demo": sequence(self.mailboxes, self.steps)}
-        limit = LimitSettings.model_validate({"per_day": 10**6, "gap": "0s", "jitter": "0s"})
+        limit = LimitSettings.model_validate({"per_day": self.per_day, "gap": "0s", "jitter": "0s"})
         policy = SendingPolicy(
-            node=NODE, secret=SECRET, sequences=sequences, limits=dict.fromkeys(self.mailboxes, limit),
+            node=self.node, secret=SECRET, sequences=sequences, limits=dict.fromkeys(self.mailboxes, limit),
             health=HealthSettings(floor=10**6), domain_caps={}, guardrails=GuardrailSettings(silence_days=0),
         )  # fmt: skip
         results = Results(SECRET, sequences)
@@ -109,7 +111,7 @@ class Site:
             clock=clock or (lambda: now),
             stops=stops,
         )
-        sent = SentFolderWorker(store, results, NODE, self.mailboxes, find, _no_append)
+        sent = SentFolderWorker(store, results, self.node, self.mailboxes, find, _no_append)
         return House(sender, sent, store, transports)
 
     def _finder(self) -> Callable[[str, str, Marker | None], Awaitable[bool | None]]:

@@ -59,7 +59,8 @@ DELAYS = [
     ("one business day on Friday", Delay(business_days=1), "2026-03-06T16:30", "2026-03-09T16:30"),
     ("two hours", Delay(span=timedelta(hours=2)), "2026-03-02T10:00", "2026-03-02T12:00"),
     ("two hours into the evening", Delay(span=timedelta(hours=2)), "2026-03-02T16:00", "2026-03-03T09:00"),
-    ("the same local time across the clock change", Delay(business_days=1), "2026-03-27T10:00", "2026-03-30T10:00"),
+    ("the same local time when the clock goes forward", Delay(business_days=1), "2026-03-27T10:00", "2026-03-30T10:00"),
+    ("the same local time when the clock goes back", Delay(business_days=1), "2026-10-23T10:00", "2026-10-26T10:00"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import trustme
 
+from outbound.dialogue import Dialogue
 from outbound.mail_settings import SmtpSettings
 from outbound.transport import Envelope, SendResult, SmtpTransport, learn_id
 from sandbox.relay import Fault, Relay
@@ -212,6 +214,22 @@ def test_a_connection_is_used_again_and_replaced_in_time() -> None:
             await one.send()
             await one.send()
             assert one.relay.connections == 2
+
+    run(play)
+
+
+def test_no_connection_outlives_its_use() -> None:
+    """Memory that grows with every connection fills a machine in weeks."""
+
+    async def play() -> None:
+        async with desk(Relay(), messages_per_connection=1) as one:
+            for _ in range(30):
+                assert (await one.send()).outcome == "sent"
+            await asyncio.sleep(0)
+            gc.collect()
+            kept = [found for found in gc.get_objects() if isinstance(found, Dialogue)]
+            assert one.relay.connections == 30
+            assert len(kept) <= 2
 
     run(play)
 

@@ -20,7 +20,7 @@ from ownership.settings import OwnershipSettings, TeamSettings
 from store import claims, contacts, domains, enrollments, mailboxes, messages, notices, schema, sends, threads
 from store.database import Store
 from store.errors import TemporaryError
-from store.vocabulary import Label, MessageStage, ThreadState, VerdictLevel
+from store.vocabulary import EnrollmentState, Label, MessageStage, ThreadState, VerdictLevel
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 BOX, OTHER, CHRIS, JON = "maya@out.example", "ben@out.example", "chris@acme.example", "jon@team.example"
@@ -152,6 +152,20 @@ def test_a_machines_letter_in_sent_is_no_answer_and_teaches_its_id(office: Offic
     )
     office.work()
     assert office.filed[-1][1].match.how == "learnt-id"
+
+
+@pytest.mark.parametrize(("sender", "box"), [(BOX, BOX), (f"Maya Stone <{BOX}>", OTHER), (BOX.upper(), BOX)])
+def test_our_own_follow_up_in_an_inbox_is_no_reply(office: Office, sender: str, box: str) -> None:
+    """A copy that the provider leaves in the mailbox, or a blind copy to a colleague's."""
+    copy = written(
+        "Did my note reach you? Yes or no is fine.", sender, "<2@out.example>", ["X-Postroom-Id: def.1"], CHRIS
+    )
+    office.arrive(copy, box=box)
+    office.work()
+    assert office.threads() == []
+    assert sum(office.store.read_now(notices.counts).values()) == 0
+    (enrollment,) = office.store.read_now(enrollments.enrollments_of, [1])
+    assert enrollment.state == EnrollmentState.ACTIVE
 
 
 def test_what_kills_the_reader_is_quarantined_after_three_deaths_and_stops_nobody(office: Office) -> None:

@@ -13,7 +13,7 @@ from outbound.settings import LimitSettings
 from ownership.settings import OwnershipSettings, TeamSettings
 from store import contacts, enrollments, messages, notices, sends
 from store.database import Store
-from store.vocabulary import AccountStage, EnrollmentState, Label
+from store.vocabulary import AccountStage, EnrollmentState, Label, Tag
 from tests.workers.sending import BOX, NOW, SECRET, Post, make_sequence
 
 DAY = timedelta(days=1)
@@ -119,6 +119,20 @@ def test_a_pause_for_a_person_is_not_ended_by_an_absence_note_nor_by_time(store:
     assert state(post, key) == EnrollmentState.PAUSED
     assert post.enrollment(key).paused_until is None
     assert len(post.letters()) == 1
+
+
+def test_machines_that_answer_each_other_make_no_loop(store: Store) -> None:
+    post = Post(store, {"demo": make_sequence()})
+    key = post.add("chris@acme.example")
+    asyncio.run(post.run())
+    for number in range(12):
+        post.now += timedelta(minutes=5)
+        tags = frozenset({Tag.TICKET_ACK} if number % 2 else ())
+        reply(post, "chris@acme.example", Label.OUT_OF_OFFICE, tags=tags)
+        asyncio.run(post.run())
+    assert len(post.letters()) == 1
+    assert post.store.read_now(notices.waiting, post.now) == []
+    assert state(post, key) == EnrollmentState.PAUSED
 
 
 def test_a_later_absence_note_moves_the_date(store: Store) -> None:
