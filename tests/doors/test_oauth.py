@@ -1,6 +1,7 @@
 """Is an access token renewed once, kept safely, and its refusal told? Against a token endpoint on a real socket."""
 
 import asyncio
+import base64
 import json
 import threading
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from outbound.mail_settings import OAuthSettings
+from outbound.mail_settings import OAuthSettings, SmtpSettings
 from outbound.oauth import TokenKeeper
+from outbound.transport import Envelope, SmtpTransport
+from sandbox.relay import Relay
 from store import mailboxes
 from store.database import Store
 from store.errors import AuthenticationFailed, TemporaryError
@@ -122,3 +125,54 @@ def test_a_sick_endpoint_holds_nobody(store: Store, tmp_path: Path, answer: Answ
     with endpoint(answer) as (url, _), pytest.raises(TemporaryError) as caught:
         asyncio.run(keeper(store, tmp_path, url, [NOW]).access_token())
     assert "first-refresh" not in str(caught.value)
+
+
+PROVIDERS = [  # what each wants in the form, and whether its answer brings a new refresh token
+    ("google", {"client_secret": "s3cret"}, {"client_id", "client_secret", "grant_type", "refresh_token"}, {}),
+    ("microsoft", {"scope": "https://outlook.office.com/SMTP.Send offline_access"},
+     {"client_id", "scope", "grant_type", "refresh_token"}, {"refresh_token": "second-refresh", "ext_expires_in": 3600}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "settings", "asked", "more"), PROVIDERS, ids=[row[0] for row in PROVIDERS])
+def test_a_letter_leaves_with_a_token_of_the_provider_renewed_when_the_server_refuses_it(
+    store: Store, tmp_path: Path, name: str, settings: dict[str, str], asked: set[str], more: dict[str, Any]
+) -> None:
+    (tmp_path / "refresh").write_text("first-refresh", encoding="utf-8")
+    (tmp_path / "secret").write_text(settings.get("client_secret", ""), encoding="utf-8")
+    logins: list[str] = []
+
+    def login(mechanism: str, words: str) -> str:
+        logins.append(base64.b64decode(words).decode())
+        assert mechanism == "XOAUTH2"
+        return "235 2.7.0 Accepted" if "a2" in logins[-1] else "334 eyJzdGF0dXMiOiI0MDEifQ=="
+
+    async def play(url: str) -> str:
+        values = {"token_url": url, "client_id": "app", "refresh_token": {"file": str(tmp_path / "refresh")}} | settings
+        if "client_secret" in values:
+            values["client_secret"] = {"file": str(tmp_path / "secret")}
+        one = TokenKeeper(store, BOX, OAuthSettings.model_validate(values), lambda: NOW)
+        relay = Relay(login=login)
+        smtp = SmtpSettings.model_validate(
+            {"host": "127.0.0.1", "port": await relay.start(), "security": "none", "auth": "xoauth2"}
+        )
+        transport = SmtpTransport(smtp, BOX, BOX, one.access_token, one.renew)
+        raw = b"From: <maya@out.example>\r\nMessage-ID: <1@out.example>\r\n\r\nHi\r\n"
+
+        async def claim() -> bool:
+            return True
+
+        result = await transport.send(Envelope(BOX, "chris@acme.example", raw), claim)
+        await transport.close()
+        await relay.close()
+        return result.outcome
+
+    with endpoint(good("a1", **more), good("a2", **more)) as (url, forms):
+        assert asyncio.run(play(url)) == "sent"
+    assert logins == [f"user={BOX}\1auth=Bearer {token}\1\1" for token in ("a1", "a2")]
+    assert [set(form) for form in forms] == [asked, asked]
+    second = more.get("refresh_token", "first-refresh")
+    assert [form["refresh_token"] for form in forms] == [["first-refresh"], [second]]
+    kept = store.read_now(mailboxes.oauth_token, BOX)
+    assert kept is not None
+    assert kept["refresh_token"] == second
