@@ -89,12 +89,17 @@ class Delivery:
         """Compose letters and fix them in the ledger; those that are not to be sent are left out."""
         known = await self.store.read_each(self._read_facts, [planned.enrollment_id for planned in batch])
         written: list[tuple[PlannedSend, LetterFacts, Letter, str]] = []
-        for planned in batch:
-            facts = known.get(planned.enrollment_id)
-            if facts is not None and facts.step == planned.step:
-                letter = await self._write(planned, facts)
-                if letter is not None:
-                    written.append((planned, facts, letter, sha256(letter.raw).hexdigest()))
+        asked = [(planned, facts) for planned in batch
+                 if (facts := known.get(planned.enrollment_id)) is not None and facts.step == planned.step]  # fmt: skip
+        for (planned, facts), letter in zip(asked, await self._write_all(asked), strict=True):
+            if isinstance(letter, Letter):
+                written.append((planned, facts, letter, sha256(letter.raw).hexdigest()))
+            elif letter:
+                await self.store.write(refuse_unsent, facts, letter, self.clock())
+            else:
+                await self.store.write(
+                    enrollments.postpone, {facts.enrollment_id: self.clock() + QUIET_PAUSE}, self.clock()
+                )
         now = self.clock()
         ids = await asyncio.gather(*(
             self.store.write_each(sends.plan_all, (_new_send(facts, planned, letter, digest), now))
@@ -106,22 +111,24 @@ class Delivery:
             if key is not None
         ]
 
-    async def _write(self, planned: PlannedSend, facts: LetterFacts) -> Letter | None:
-        """Ask the guardrails and write one letter; None, recorded with its reason, when there is to be none."""
+    async def _write_all(self, asked: Sequence[tuple[PlannedSend, LetterFacts]]) -> list[Letter | str]:
+        """Write letters; in a thread where they are signed: RSA takes longer than all the rest and needs no GIL."""
+        if not self.writer.signers:
+            return [self._write(*one) for one in asked]
+        return await asyncio.to_thread(lambda: [self._write(*one) for one in asked])
+
+    def _write(self, planned: PlannedSend, facts: LetterFacts) -> Letter | str:
+        """Ask the guardrails and write one letter, or say why there is to be none; "" where that passes by itself."""
         now = self.clock()
         allowed = self._ask_guardrails(facts.contact, facts.account, facts.history, facts.sequence, now)
         if allowed.refused:
-            slug = next(reason.slug for reason in allowed.reasons if not reason.passing)
-            await self.store.write(refuse_unsent, facts, slug, now)
-            return None
+            return next(reason.slug for reason in allowed.reasons if not reason.passing)
         if not allowed.allowed:
-            await self.store.write(enrollments.postpone, {facts.enrollment_id: now + QUIET_PAUSE}, now)
-            return None
+            return ""
         try:
             return self.writer.write(facts, self.policy.sequences[facts.sequence], planned.mailbox, now)
         except PermanentError as problem:
-            await self.store.write(refuse_unsent, facts, str(problem), now)
-            return None
+            return str(problem) or "cannot be written"
 
     async def deliver(
         self, ready: Ready, epoch: int, restored_at: datetime | None, may_go_on: Callable[[], bool]

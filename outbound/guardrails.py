@@ -193,6 +193,6 @@ def risks_of(contact: Contact, account: Account | None) -> tuple[RiskFlag, ...]:
 
 
 def _risks(contact: Contact, account: Account | None, policy: GuardrailSettings) -> Iterator[Refusal]:
-    for flag in risks_of(contact, account):
+    for flag in risks_of(contact, account) if policy.refused_risks else ():
         if flag in policy.refused_risks:
             yield Refusal(f"risk-{flag}", f"The contact is risky ({flag}), and guardrails.refused_risks names that.")

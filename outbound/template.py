@@ -28,6 +28,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+@lru_cache(maxsize=4096)
 def snake_case(name: str) -> str:
     """Return a variable's one name: `firstName`, `First Name` and `first_name` are the same."""
     return re.sub(r"[^0-9a-z]+", "_", _CAMEL.sub("_", name.strip()).lower()).strip("_")

@@ -3,19 +3,22 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields as record_fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, insert, or_, select, update
 
 from store import audit, records
+from store.hot import Hot
 from store.names import name_key
 from store.tables import Account, Contact, core
 from store.vocabulary import AccountStage
 
 _CONTACT, _ACCOUNT = core(Contact), core(Account)
-_CONTACTS = select(_CONTACT).where(_CONTACT.c.id.in_(bindparam("ids", expanding=True)))
+_CONTACTS = Hot(select(_CONTACT).where(_CONTACT.c.id.in_(bindparam("ids", expanding=True))))
 _ACCOUNTS = select(_ACCOUNT).where(_ACCOUNT.c.id.in_(bindparam("ids", expanding=True)))
 _CONTACT_NAMES = tuple(field.name for field in record_fields(records.Contact))
+_contact_fields = attrgetter(*_CONTACT_NAMES)
 _ACCOUNT_NAMES = tuple(field.name for field in record_fields(records.Account))
 
 
@@ -32,8 +35,7 @@ def contact_by_address(connection: Connection, address: str) -> records.Contact 
 
 def contacts_by_id(connection: Connection, ids: Sequence[int]) -> dict[int, records.Contact]:
     """Return several contacts by id."""
-    found = connection.execute(_CONTACTS, {"ids": ids})
-    return {row.id: as_contact(row) for row in found}
+    return {row.id: as_contact(row) for row in _CONTACTS.rows(connection, {"ids": list(ids)})}
 
 
 def accounts_by_id(connection: Connection, ids: Sequence[int]) -> dict[int, records.Account]:
@@ -136,7 +138,7 @@ def _contact(row: Row[Any] | None) -> records.Contact | None:
 
 def as_contact(row: Row[Any]) -> records.Contact:
     """Return a row as decisions read it."""
-    return records.Contact(**{name: getattr(row, name) for name in _CONTACT_NAMES})
+    return records.Contact(*_contact_fields(row))
 
 
 def _account(row: Row[Any] | None) -> records.Account | None:

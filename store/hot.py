@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, UpdateBase
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 
+LONGEST_KEPT = 4096  # values in a list; SQL for longer ones is made each time
 _Get = Callable[[Mapping[str, Any]], Any]
 
 
@@ -67,7 +68,9 @@ class Hot:
         key = (dialect.name, tuple(len(value) for value in values.values() if isinstance(value, list)))
         ready = self._ready.get(key)
         if ready is None:
-            ready = self._ready[key] = _compile(self._statement, dialect, values)
+            ready = _compile(self._statement, dialect, values)
+            if max(key[1], default=0) <= LONGEST_KEPT:
+                self._ready[key] = ready
         return ready
 
 
@@ -90,6 +93,8 @@ def _cursor(connection: Connection, sql: str) -> Iterator[Any]:
 
 def _filled_up(values: list[Any]) -> list[Any]:
     """Repeat the last value up to a power of two: a few sizes of SQL instead of hundreds."""
+    if len(values) > LONGEST_KEPT:
+        return values
     return values + values[-1:] * ((1 << max(0, len(values) - 1).bit_length()) - len(values))
 
 

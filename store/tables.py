@@ -174,9 +174,9 @@ class Send(House, table=True):
 
     __table_args__ = (
         UniqueConstraint("enrollment_id", "step"),
-        Index("ix_send_mailbox_claimed", "mailbox", "claimed_at"),
-        Index("ix_send_sending_domain_claimed", "sending_domain", "claimed_at"),
-        Index("ix_send_recipient_domain_claimed", "recipient_domain", "claimed_at"),
+        Index("ix_send_mailbox_claimed", "mailbox", "claimed_at", "state"),
+        Index("ix_send_sending_domain_claimed", "sending_domain", "claimed_at", "state"),
+        Index("ix_send_recipient_domain_claimed", "recipient_domain", "claimed_at", "state"),
         Index("ix_send_account_claimed", "account_id", "claimed_at"),
         Index("ix_send_sequence_planned", "sequence", "planned_at"),
         Index("ix_send_open", "state", "mailbox", sqlite_where=text("state IN ('planned', 'claimed', 'deferred')"),

@@ -634,7 +634,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("copy_due_at IS NOT NULL"),
         )
         batch_op.create_index(batch_op.f("ix_send_learnt_id"), ["learnt_id"], unique=False)
-        batch_op.create_index("ix_send_mailbox_claimed", ["mailbox", "claimed_at"], unique=False)
+        batch_op.create_index("ix_send_mailbox_claimed", ["mailbox", "claimed_at", "state"], unique=False)
         batch_op.create_index(
             "ix_send_open",
             ["state", "mailbox"],
@@ -643,9 +643,11 @@ def upgrade() -> None:
             postgresql_where=sa.text("state IN ('planned', 'claimed', 'deferred')"),
         )
         batch_op.create_index(batch_op.f("ix_send_recipient"), ["recipient"], unique=False)
-        batch_op.create_index("ix_send_recipient_domain_claimed", ["recipient_domain", "claimed_at"], unique=False)
+        batch_op.create_index(
+            "ix_send_recipient_domain_claimed", ["recipient_domain", "claimed_at", "state"], unique=False
+        )
         batch_op.create_index("ix_send_sequence_planned", ["sequence", "planned_at"], unique=False)
-        batch_op.create_index("ix_send_sending_domain_claimed", ["sending_domain", "claimed_at"], unique=False)
+        batch_op.create_index("ix_send_sending_domain_claimed", ["sending_domain", "claimed_at", "state"], unique=False)
         batch_op.create_index(batch_op.f("ix_send_sent_at"), ["sent_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_send_token"), ["token"], unique=False)
 
