@@ -140,7 +140,7 @@ from store.database import Store
 from tests.store.test_database import add
 
 store = Store(sys.argv[1], inline=True)
-for number in range(1_000):
+for number in range(3_000):
     store.write_now(lambda c: (add(c, f"neighbour-{number}"), time.sleep(0.02)))
     print(number, flush=True)
 """  # a long import: one transaction after another
@@ -154,7 +154,7 @@ def test_the_database_is_never_locked_by_a_busy_neighbour(store: Store) -> None:
             asyncio.run(write_one(store, f"own-{number}"))
             neighbour.stdout.readline()
         neighbour.kill()
-    assert store.read_now(count) < 300, "no write of ours had to wait for many of the neighbour's"
+    assert store.read_now(count) < 900, "without turns a write waits for hundreds of the neighbour's"
 
 
 def test_a_write_lock_that_is_held_for_too_long_is_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
