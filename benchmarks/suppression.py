@@ -2,14 +2,16 @@
 
     python benchmarks/suppression.py [--entries 10000000] [--folder DIR] [--only-lookups]
 
-The list is read, staged and merged as `postroom import suppression` does it. Then addresses are looked up in batches of
-500, half of them in the ledger; a lookup asks for the address, its domain and the parents of the domain. Printed: rows
-a second, the peak of memory, microseconds a lookup (median of the batches, on the clock and of the processor), and the
-ratio to a plain `sqlite3` that is given the hashes. `--only-lookups` fills the ledger in a shorter way: most entries
-have random hashes, which lie in the index as the keyed ones do. Timings are of this machine.
+The list is read, staged and merged as `postroom import suppression` does it, while a neighbour writes all the time.
+Then addresses are looked up in batches of 500, half of them in the ledger; a lookup asks for the address, its domain
+and the parents of the domain. Printed: rows a second, how long the neighbour's writes took, the peak of memory,
+microseconds a lookup (median of the batches, on the clock and of the processor), and the ratio to a plain `sqlite3`
+that is given the hashes. `--only-lookups` fills the ledger in a shorter way: most entries have random hashes, which lie
+in the index as the keyed ones do. Timings are of this machine.
 """
 
 import argparse
+import multiprocessing
 import random
 import resource
 import sqlite3
@@ -19,7 +21,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from outbound.columns import Columns, ListKind
 from outbound.contacts import RowError
@@ -27,7 +29,7 @@ from outbound.listed import ListDefaults, read_listed
 from postroom.import_run import batches
 from postroom.import_suppression import bring_in
 from postroom.list_file import ListFile
-from store import schema, suppression
+from store import audit, schema, suppression
 from store.database import Store
 from store.suppression_import import Stage
 from store.vocabulary import SuppressionKind, SuppressionReason
@@ -120,6 +122,36 @@ def look_up_plainly(path: Path, number: int) -> Watch:
     return watch
 
 
+class Neighbour:
+    """Another process that writes all the time, as a daemon does: how long does each of its units take?"""
+
+    def __init__(self, url: str) -> None:
+        self._over = multiprocessing.Event()
+        self._told: multiprocessing.SimpleQueue[list[float]] = multiprocessing.SimpleQueue()
+        self._process = multiprocessing.Process(target=_write_on, args=(url, self._over, self._told))
+        self.waits: list[float] = []  #: milliseconds
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.waits = self._told.get()
+        self._process.join()
+
+
+def _write_on(url: str, over: Any, told: Any) -> None:
+    store = Store(url, inline=True)
+    waits: list[float] = []
+    while not over.wait(0.02) or not waits:
+        start = time.perf_counter()
+        store.write_now(audit.append, NOW, "neighbour", "note", "bench", {})
+        waits.append((time.perf_counter() - start) * 1e3)
+    store.close()
+    told.put(waits)
+
+
 def peak_mib() -> float:
     """Return the largest resident memory so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -134,12 +166,16 @@ def import_list(store: Store, listed: Path, number: int) -> None:
             stage.add(page)
         staged = time.perf_counter()
         print(f"read and staged: {number / (staged - start):8.0f} rows/s", flush=True)
-        counts = bring_in(store, stage, actor="bench", now=NOW)
+        with Neighbour(store.url) as neighbour:
+            counts = bring_in(store, stage, actor="bench", now=NOW)
         merged = time.perf_counter()
     print(f"merged:          {number / (merged - staged):8.0f} rows/s   {dict(counts)}")
     cpu = (time.process_time() - cpu) / number * 1e6
     rate = number / (merged - start)
     print(f"import:          {rate:8.0f} rows/s   {merged - start:.0f} s, {cpu:.0f} us of processor time a row")
+    waits = sorted(neighbour.waits)
+    told = f"{len(waits)} of a neighbour waited {statistics.median(waits):.0f} ms, 99 % less than "
+    print(f"writes:          {told}{waits[len(waits) * 99 // 100]:.0f}, the longest {waits[-1]:.0f}")
     print(f"memory:          {before:8.0f} MiB before, {peak_mib():.0f} MiB at its peak")
 
 

@@ -131,13 +131,15 @@ class Columns:
     def read(self, cells: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
         """Return the filled fields of a record: own ones, and others; of several columns the first filled one counts."""
         own: dict[str, str] = {}
+        width = len(cells)
         for name, indexes in self._own.items():
-            found = next((cell for index in indexes if index < len(cells) and (cell := _clean(cells[index]))), "")
-            if found:
-                own[name] = found
+            for index in indexes:
+                if index < width and (cell := _clean(cells[index])):
+                    own[name] = cell
+                    break
         extra: dict[str, str] = {}
         for name, index in self._extra:
-            if index < len(cells) and (cell := _clean(cells[index])):
+            if index < width and (cell := _clean(cells[index])):
                 extra.setdefault(name, cell)
         return own, extra
 

@@ -20,6 +20,7 @@ _ZONES = {name.lower(): name for name in available_timezones()}
 _PLAIN = re.compile(
     r"[a-z0-9](?:[a-z0-9_+-]|\.(?=[a-z0-9_+-])){0,62}@(?:[a-z0-9](?:(?!--)[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}"
 )
+_SCHEME = re.compile(r"(?i)^\s*(mailto:|smtp:)")
 _SPECIAL = frozenset({"arpa", "invalid", "local", "localhost", "onion", "test"})  # RFC 6761: the library judges
 _ANY_ADDRESS = re.compile(r"[^\s<>;,\"']+@[^\s<>;,\"']+")
 
@@ -95,10 +96,12 @@ def normalise_address(written: str) -> str:
 
     Dots and tags of the local part stay: to most servers they are different people.
     """
-    address = re.sub(r"(?i)^\s*(mailto:|smtp:)", "", written.strip()).strip(" \t\u00a0.,;'\"")
-    lower = address.lower()
-    if _PLAIN.fullmatch(lower) and len(lower) <= 254 and lower.rpartition(".")[2] not in _SPECIAL:
-        return lower  # what the library says too, in a hundredth of the time
+    lower = written.strip().lower()
+    if _is_plain(lower):
+        return lower
+    address = _SCHEME.sub("", written.strip()).strip(" \t\u00a0.,;'\"")
+    if _is_plain(lower := address.lower()):
+        return lower
     try:
         found = validate_email(
             address, check_deliverability=False, test_environment=True, allow_display_name=True, strict=True
@@ -107,6 +110,11 @@ def normalise_address(written: str) -> str:
         raise ValueError(str(problem)) from problem
     domain = found.ascii_domain or found.domain
     return f"{found.local_part.lower()}@{domain.lower()}"
+
+
+def _is_plain(lower: str) -> bool:
+    """Tell what the library would say too, in a hundredth of the time: an address of plain ASCII is right."""
+    return bool(_PLAIN.fullmatch(lower)) and len(lower) <= 254 and lower.rpartition(".")[2] not in _SPECIAL
 
 
 _DAYS = (

@@ -183,7 +183,10 @@ def field_of(contact: Contact, account: Account | None, name: str) -> str:
     if name == "domain":
         return company_domain(contact.email) or (account.domain if account else "")
     places = (getattr(contact, name, ""), contact.fields.get(name, ""), getattr(account, name, "") if account else "")
-    return next((found for value in places if (found := str(value or "").strip())), "")
+    for value in places:
+        if value and (found := str(value).strip()):
+            return found
+    return ""
 
 
 def risks_of(contact: Contact, account: Account | None) -> tuple[RiskFlag, ...]:

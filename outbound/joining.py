@@ -9,6 +9,7 @@ one person meet like a row and a record.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
 
 from outbound.companies import choose_account
 from outbound.contacts import OWN_COLUMNS, ContactRow
@@ -103,9 +104,9 @@ def link(book: Book, row: ContactRow, rules: JoinRules) -> tuple[Account | None,
         return None, ()
     owner = find_colleague(row.values.get("account_owner", ""), rules)
     domain = domains[-1] if company_domain(row.email) else domains[0]
-    account = Account(-1 - len(book.opened), company, domain, crm_id, owner=owner)
-    given = [name for name in ("name", "owner", "domain", "crm_id") if getattr(account, name)]
-    account = replace(account, origins=with_origin({}, given, _origin(row, rules)))
+    given = {"name": company, "owner": owner, "domain": domain, "crm_id": crm_id}
+    origins = with_origin({}, [name for name, value in given.items() if value], _origin(row, rules))
+    account = Account(-1 - len(book.opened), company, domain, crm_id, owner=owner, origins=origins)
     book.opened.append(account)
     book.accounts.setdefault(account.domain, []).append(account)
     book.known[account.id] = account
@@ -116,11 +117,16 @@ def link(book: Book, row: ContactRow, rules: JoinRules) -> tuple[Account | None,
 
 def account_domains(row: ContactRow) -> list[str]:
     """Return the domains under which a row's account may be known, the most telling first."""
-    own = company_domain(row.email)
-    labels = row.email.rpartition("@")[2].split(".")
+    return _account_domains(row.email, row.values.get("website", ""))
+
+
+@lru_cache(maxsize=10_000)  # of one row it is asked for twice
+def _account_domains(email: str, written: str) -> list[str]:
+    own = company_domain(email)
+    labels = email.rpartition("@")[2].split(".")
     width = len(own.split("."))
     found = [".".join(labels[start:]) for start in range(len(labels) - width + 1)] if own else []
-    website = web_domain(row.values.get("website", ""))
+    website = web_domain(written)
     if website and not own and company_domain(f"x@{website}"):
         found.append(website)
     return found

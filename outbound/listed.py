@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from outbound.contacts import RowError, normalise_address, read_instant
 from outbound.risk import is_public_suffix, web_domain
@@ -46,20 +47,20 @@ def read_listed(line: int, own: Mapping[str, str], defaults: ListDefaults) -> Li
     """Return an entry, and the keyed hash it was exported with where the value was erased."""
     written, why = own.get("value", ""), own.get("reason", "")
     digest = _digest(own.get("hash", ""))
-    kind = _kind(own.get("kind", ""), written)
+    kind = _kind(own.get("kind", ""), "@" in written.strip().lstrip("@*."))
     if kind is None:
         return RowError(line, written, f'"{own["kind"]}" is no kind: {", ".join(SuppressionKind)}')
     value = "" if digest and not written else _value(kind, written)
     if not value and not digest:
         return RowError(line, written, _what_is_wrong(kind, written, own.get("hash", "")))
-    reason = _REASONS.get("_".join(re.findall(r"\w+", why.lower()))) if why else defaults.reason
+    reason = _reason(why) if why else defaults.reason
     evidence = own.get("evidence") or f"{defaults.source}, line {line}"
     if reason is None:
         reason, evidence = defaults.reason, f"{evidence}: {why}"
-    since = read_instant(own["created_at"]) if own.get("created_at") else None
-    ends = read_instant(own["expires_at"]) if own.get("expires_at") and reason in defaults.allow_end else None
+    since = _instant(own["created_at"]) if own.get("created_at") else None
+    ends = _instant(own["expires_at"]) if own.get("expires_at") and reason in defaults.allow_end else None
     source = own.get("source") or defaults.source
-    at = min(since or defaults.now, defaults.now)
+    at = since if since and since < defaults.now else defaults.now
     return Suppression(kind, value, reason, source, evidence, at, ends), digest
 
 
@@ -67,11 +68,20 @@ def _digest(written: str) -> bytes | None:
     return bytes.fromhex(written) if re.fullmatch(r"[0-9a-fA-F]{32}", written) else None
 
 
-def _kind(written: str, value: str) -> SuppressionKind | None:
+_instant = lru_cache(maxsize=1_000)(read_instant)  # a list says the same few days again and again
+
+
+@lru_cache(maxsize=1_000)
+def _reason(written: str) -> SuppressionReason | None:
+    return _REASONS.get("_".join(re.findall(r"\w+", written.lower())))
+
+
+@lru_cache(maxsize=1_000)
+def _kind(written: str, is_address: bool) -> SuppressionKind | None:
     known = {"email": "address", "email_address": "address", "mail": "address", "company": "account"}
     word = known.get(written.strip().lower(), written.strip().lower())
     if not word:
-        return SuppressionKind.ADDRESS if "@" in value.strip().lstrip("@*.") else SuppressionKind.DOMAIN
+        return SuppressionKind.ADDRESS if is_address else SuppressionKind.DOMAIN
     return SuppressionKind(word) if word in list(SuppressionKind) else None
 
 

@@ -6,6 +6,7 @@ Kept on the record itself, by "instant source": most records have one origin for
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 Origins = Mapping[str, Sequence[str]]
 
@@ -21,7 +22,12 @@ class Origin:
     @property
     def key(self) -> str:
         """How it is kept."""
-        return f"{self.at.astimezone(UTC).isoformat(timespec='seconds')} {self.source}"
+        return f"{_second(self.at)} {self.source}"
+
+
+@lru_cache(maxsize=1_000)  # a list has few instants
+def _second(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def origin_of(origins: Origins, name: str) -> Origin | None:

@@ -2,7 +2,7 @@
 
 import gettext
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 import pycountry
 
@@ -22,11 +22,13 @@ _OTHER_NAMES = {
 }
 
 
+@lru_cache(maxsize=10_000)  # a list says the same few again and again
 def country_code(written: str) -> str:
     """Return the ISO 3166-1 alpha-2 code of a country, empty when nobody can tell."""
     return _countries().get(_key(written), "")
 
 
+@lru_cache(maxsize=10_000)
 def language_code(written: str) -> str:
     """Return the ISO 639-1 code of a language (`de-AT` is `de`), empty when nobody can tell."""
     key = written.strip().lower()

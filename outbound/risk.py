@@ -40,6 +40,7 @@ def is_public_suffix(domain: str) -> bool:
     return "." not in domain or _SUFFIXES.is_public(domain)
 
 
+@lru_cache(maxsize=10_000)
 def is_shared(domain: str) -> bool:
     """Tell whether people of many companies have mail at a domain."""
     return bool({domain, registrable(domain)} & SHARED)
@@ -47,7 +48,11 @@ def is_shared(domain: str) -> bool:
 
 def company_domain(email: str) -> str:
     """Return the registrable domain of a company address, empty for free mail."""
-    domain = email.rpartition("@")[2]
+    return _company_domain(email.rpartition("@")[2])
+
+
+@lru_cache(maxsize=10_000)
+def _company_domain(domain: str) -> str:
     return "" if is_shared(domain) else registrable(domain) or domain
 
 
@@ -62,11 +67,11 @@ def web_domain(website: str) -> str:
 def risk_flags(email: str, values: Mapping[str, str], company_at: str = "") -> tuple[RiskFlag, ...]:
     """Return what makes a contact risky to write to; `company_at` is the domain of the company, when it is known."""
     local, _, domain = email.partition("@")
-    own = company_domain(email)
+    own, shared = company_domain(email), is_shared(domain)
     checks = (
         (RiskFlag.ROLE_ADDRESS, local.partition("+")[0] in ROLE_NAMES),
-        (RiskFlag.DISPOSABLE, bool({domain, registrable(domain)} & DISPOSABLE)),
-        (RiskFlag.FREE_MAIL, bool({domain, registrable(domain)} & FREE_MAIL)),
+        (RiskFlag.DISPOSABLE, shared and bool({domain, registrable(domain)} & DISPOSABLE)),
+        (RiskFlag.FREE_MAIL, shared and bool({domain, registrable(domain)} & FREE_MAIL)),
         (RiskFlag.DOMAIN_MISMATCH, bool(own and company_at and own != company_at)),
         (RiskFlag.NO_ROLE, not values.get("role")),
         (RiskFlag.NO_COUNTRY, not values.get("country")),

@@ -108,7 +108,7 @@ def import_list(
     """Bring a list in, show how far it is, print its outcomes and a summary; exit 1 when rows were refused."""
     opened = open_all(find_config(config))
     errors = None if dry_run and errors is None else errors or file.with_suffix(".errors.csv")
-    job = Job(opened, file, datetime.now(UTC), errors, read_mapping(mapping), person, dry_run)
+    job = Job(opened, file, datetime.now(UTC), errors, read_mapping(mapping), person, dry_run, every_row=as_json)
 
     def undeliverable(domains: Sequence[str]) -> Mapping[str, str]:
         resolver = DnsResolver(opened.config.deliverability.nameserver)

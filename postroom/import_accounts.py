@@ -18,9 +18,9 @@ from postroom.import_run import Job, Outcome, need_columns, read_rows, run_batch
 from postroom.import_suppression import stop_everybody_covered
 from postroom.list_file import ListFile
 from postroom.stopping import stop_contacts
-from store import audit, contacts, import_rows, suppression
+from store import audit, contacts, import_rows
 from store.records import Account, Suppression
-from store.suppression_import import merge
+from store.suppression_import import as_listed, merge
 from store.vocabulary import AccountStage, StopEvent, SuppressionKind, SuppressionReason
 
 _LEDGER = {AccountStage.CUSTOMER: SuppressionReason.CUSTOMER, AccountStage.COMPETITOR: SuppressionReason.COMPETITOR}
@@ -75,9 +75,7 @@ def _unit(
             if temporary in open_deals:
                 open_deals.remove(temporary)
                 open_deals.add(real)
-        secret = job.opened.secret
-        pairs = [(suppression.hash_value(secret, one.kind, one.value), one) for one in listed]
-        merge(connection, sorted(pairs, key=lambda pair: pair[0]), actor=job.actor, now=job.now)
+        merge(connection, sorted(as_listed(job.opened.secret, one) for one in listed), actor=job.actor, now=job.now)
     else:
         open_deals -= {key for key in open_deals if key < 0}
     return told

@@ -102,7 +102,8 @@ def _write(connection: Connection, book: Book, job: Job) -> None:
     """Write what a batch changed, and stop whoever the list says not to write to."""
     ids = import_rows.insert_accounts(connection, book.opened)
     real = {account.id: key for account, key in zip(book.opened, ids, strict=True)}
-    people = [replace(one, account_id=real.get(one.account_id or 0, one.account_id)) for one in book.changed.values()]
+    people = [replace(one, account_id=real[one.account_id]) if one.account_id in real else one
+              for one in book.changed.values()]  # fmt: skip
     import_rows.insert_contacts(connection, [one for one in people if one.id < 0], job.now)
     for key, owner in book.owned.items():
         contacts.set_contact_owner(connection, key, owner, actor=job.actor, now=job.now)

@@ -22,7 +22,7 @@ from postroom.output import harmless
 from store import audit
 from store.errors import PermanentError
 
-BATCH = 1_000  # rows of one unit of work
+BATCH = 250  # rows of one unit of work
 ERROR_HEADER = ("line", "email", "reason")
 Row = TypeVar("Row")
 Outcome = dict[str, Any]
@@ -40,6 +40,7 @@ class Job:
     actor: str = "import"
     dry_run: bool = False
     watch: Callable[[int, int], None] = lambda _done, _size: None  #: bytes read, bytes in all
+    every_row: bool = True  #: whoever reads the outcomes wants those of rows without a fault too
     counts: Counter[str] = field(default_factory=Counter)  #: by outcome
     flags: Counter[str] = field(default_factory=Counter)  #: by what the rows' reasons name
 

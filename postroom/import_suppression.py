@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -22,7 +22,7 @@ PAGE = 500  # people looked at in one unit
 
 
 def import_suppression(job: Job, reason: SuppressionReason = SuppressionReason.MANUAL) -> Iterator[Outcome]:
-    """Yield one object an entry as it was read; afterwards all of them are in the ledger, which only ever grows.
+    """Yield an object for each entry as it was read; afterwards all of them are in the ledger, which only ever grows.
 
     `reason` is of rows that name none.
     """
@@ -33,9 +33,13 @@ def import_suppression(job: Job, reason: SuppressionReason = SuppressionReason.M
         for page in batches(read_list(file, job, defaults), PAGE):
             good = [row for row in page if not isinstance(row, RowError)]
             stage.add(good)
-            count_outcomes(job, [refused(row) for row in page if isinstance(row, RowError)])
+            bad = [refused(row) for row in page if isinstance(row, RowError)]
+            count_outcomes(job, bad)
             job.watch(file.position, file.size)
-            yield from (refused(row) if isinstance(row, RowError) else _shown(row) for row in page)
+            if job.every_row:
+                yield from (refused(row) if isinstance(row, RowError) else _shown(row) for row in page)
+            else:
+                yield from bad
         job.counts += bring_in(job.opened.store, stage, actor=job.actor, now=job.now, dry_run=job.dry_run)
     if not job.dry_run:
         stop_everybody_covered(job)
@@ -85,21 +89,18 @@ def bring_in(store: Store, stage: Stage, *, actor: str, now: datetime, dry_run: 
 
 def stop_everybody_covered(job: Job) -> int:
     """End the enrollments of everybody whom the ledger covers now; returns how many moved."""
-    moved, after = 0, 0
+    store, moved, after = job.opened.store, 0, 0
+
+    def covered(connection: Connection) -> tuple[list[int], int]:
+        people = enrollments.live_people(connection, after, PAGE)
+        asked = [(email, account) for _, email, account in people]
+        entries = suppression.find_covering_many(connection, job.opened.secret, asked, job.now)
+        found = [person[0] for person, entry in zip(people, entries, strict=True) if entry is not None]
+        return found, people[-1][0] if people else 0
+
     while True:
-
-        def unit(connection: Connection, start: int = after) -> tuple[int, int]:
-            people = enrollments.live_people(connection, start, PAGE)
-            asked: Iterable[tuple[str, int | None]] = [(email, account) for _, email, account in people]
-            entries = suppression.find_covering_many(connection, job.opened.secret, list(asked), job.now)
-            covered = [person[0] for person, entry in zip(people, entries, strict=True) if entry is not None]
-            ended = (
-                stop_contacts(connection, covered, StopEvent.SUPPRESSED, actor=job.actor, now=job.now) if covered else 0
-            )
-            return ended, people[-1][0] if people else 0
-
-        ended, last = job.opened.store.write_now(unit)
-        moved += ended
-        if not last:
+        people, after = store.read_now(covered)
+        if people:
+            moved += store.write_now(stop_contacts, people, StopEvent.SUPPRESSED, actor=job.actor, now=job.now)
+        if not after:
             return moved
-        after = last

@@ -24,19 +24,26 @@ class ListFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.position = 0  #: bytes read so far
+        self._raw: BinaryIO | None = None
         try:
             self.encoding, self.sha256 = _look_through(path)
             self.size = path.stat().st_size
         except OSError as problem:
             raise PermanentError(f"{path}: {problem.strerror}") from problem
 
+    @property
+    def position(self) -> int:
+        """Bytes read so far."""
+        if self._raw is None:
+            return 0
+        return self.size if self._raw.closed else self._raw.tell()
+
     def lines(self) -> Iterator[str]:
         """Yield the lines from the start."""
         with self.path.open("rb") as raw, _as_text(raw, self.encoding) as text:
+            self._raw = raw
             for line in text:
                 yield line.replace("\0", "").removeprefix("\ufeff")
-                self.position = raw.tell()
 
     def records(
         self, kind: ListKind, mapping: Mapping[str, str] | None = None

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from sqlalchemy import Connection
@@ -10,8 +11,13 @@ from outbound.contacts import normalise_address
 from postroom.opened import Opened
 from postroom.stopping import stop_covered
 from store import audit, audit_verify, contacts, erasure, person, retention, suppression
-from store.errors import PermanentError
+from store.database import Store
+from store.errors import PermanentError, TemporaryError
 from store.vocabulary import SuppressionKind, SuppressionReason
+
+ROUNDS = 5  # of erasing, rewriting the file and searching again
+SAME_TIME = timedelta(hours=1)  # clocks of several machines differ, a DATA may take ten minutes
+LETTER_PATIENCE = 20  # seconds for letters on their way
 
 
 def address_of(written: str) -> str:
@@ -44,18 +50,42 @@ def object_to(opened: Opened, address: str, note: str, *, actor: str, now: datet
 def erase(opened: Opened, address: str, note: str, *, actor: str, now: datetime) -> tuple[dict[str, int], list[str]]:
     """Erase a person (GDPR, article 17); returns rows emptied by table, and where else copies lie.
 
-    The keyed hash of the address stays on the ledger, so that no later import writes to them again.
+    The keyed hash of the address stays on the ledger, so that no later import writes to them again. First they are
+    blocked; then letters on their way are waited for. Whole tables are searched by reading alone, so that a daemon
+    works on, and again until nothing is found: what it wrote meanwhile goes too. Raises TemporaryError when that never
+    ends.
     """
+    store = opened.store
 
-    def unit(connection: Connection) -> tuple[dict[str, int], list[str]]:
-        elsewhere = person.places(connection, person.find_person(connection, opened.secret, address))
-        _block(connection, opened, address, "erasure", note, actor, now)
+    def stop(connection: Connection) -> tuple[person.Person, list[str]]:
         found = person.find_person(connection, opened.secret, address)
-        return erasure.erase(connection, found, actor=actor, reason="erasure", now=now), elsewhere
+        elsewhere = person.places(connection, found)
+        _block(connection, opened, address, "erasure", note, actor, now)
+        return found, elsewhere
 
-    done = opened.store.write_now(unit)
-    erasure.scrub(opened.store)
-    return done
+    found, elsewhere = store.write_now(stop)
+    elsewhere += _wait_for_letters(store, found, now)
+    done: dict[str, int] = {}
+    traces = store.read_now(erasure.search, found)
+    for _ in range(ROUNDS):
+        while traces or not done:
+            part = store.write_now(erasure.erase, found, traces, actor=actor, reason="erasure", now=now)
+            done = {name: max(done.get(name, 0), part.get(name, 0)) for name in {**done, **part}} or {"nothing": 0}
+            traces = store.read_now(erasure.search, found, now - SAME_TIME)
+        erasure.scrub(store)
+        if not (traces := store.read_now(erasure.search, found, now - SAME_TIME)):
+            return {name: number for name, number in done.items() if number}, elsewhere
+    raise TemporaryError(f"{address}: something is written about them again and again; repeat the command")
+
+
+def _wait_for_letters(store: Store, found: person.Person, now: datetime) -> list[str]:
+    """Wait until no letter to them is on its way; returns the mailboxes where one still is."""
+    for _ in range(LETTER_PATIENCE):
+        if not store.read_now(person.letters_on_their_way, found, now - SAME_TIME):
+            return []
+        sleep(1)
+    boxes = store.read_now(person.letters_on_their_way, found, now - SAME_TIME)
+    return [f"{box}: a letter is on its way; repeat this command in a quarter of an hour" for box in boxes]
 
 
 def reblock(opened: Opened, path: Path, *, actor: str, now: datetime) -> tuple[int, list[str]]:
@@ -141,8 +171,8 @@ def retain(opened: Opened, *, apply: bool, actor: str, now: datetime) -> list[di
         keep = _keep(opened, rule)
         due, oldest = opened.store.read_now(retention.look, rule, now - keep) if keep is not None else (0, None)
         if apply and keep is not None and due:
-            while opened.store.write_now(retention.carry_out, rule, now - keep, clean) == rule.at_once:
-                continue
+            while found := opened.store.read_now(retention.find_due, rule, now - keep, clean):
+                opened.store.write_now(retention.carry_out, rule, now - keep, found, clean)
         rows.append({"what": rule.name, "keep": _spoken(keep), "due": due, "oldest": oldest, "why": rule.why})
     if apply and any(row["due"] for row in rows):
         erasure.scrub(opened.store)

@@ -211,7 +211,7 @@ def build_house(
             store, resolver, config.sending_domains(), config.deliverability, signing=signing_selectors(config),
             hosts=RealHosts(resolver) if config.deliverability.tls else None, submission=submission_hosts(config),
         ),
-        retention=RetentionWorker(store, config.retention, opened.secret),
+        retention=RetentionWorker(store, config.retention, opened.secret, config.store.node),
         parsing=parsing,
         poll_every=config.inbox.poll_every,
         readers=readers,

@@ -35,18 +35,24 @@ class Instant(TypeDecorator[datetime]):
         """Turn an aware instant into what the database stores."""
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError(f"naive datetime refused: {value!r}")
-        moment = value if value.tzinfo is UTC else value.astimezone(UTC)
-        if dialect.name == "postgresql":
-            return moment
-        return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+        return _aware(value) if dialect.name == "postgresql" else Instant.as_text(value)
+
+    @staticmethod
+    def as_text(value: datetime) -> str:
+        """Return an aware instant as SQLite keeps it."""
+        return _aware(value).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Turn what the database stores into an aware instant."""
         if isinstance(value, str):
             return datetime.fromisoformat(value)
         return value.astimezone(UTC) if isinstance(value, datetime) else None
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError(f"naive datetime refused: {value!r}")
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 class House(SQLModel):

@@ -21,7 +21,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -354,6 +354,14 @@ def _prepare_sqlite(engine: Engine, *, begin: str, turn_file: str = "") -> None:
             proxied.execute(begin)  # says what is wrong
 
     engine.dialect.do_begin = do_begin  # type: ignore[method-assign,assignment]
+
+
+@contextlib.contextmanager
+def others_wait(url: str) -> Iterator[None]:
+    """Let no other transaction that writes to a SQLite file begin meanwhile; those that run come to their end."""
+    with Path(f"{_sqlite_path(url)}-turn").open("ab") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
 
 
 def _begin_in_turn(raw: sqlite3.Connection, begin: str, turn: int) -> bool:

@@ -1,4 +1,7 @@
-"""How does a person leave the database? Every table forgets them in one transaction; the keyed hash stays.
+"""How does a person leave the database? `search` finds them, every table forgets them in one transaction (`erase`).
+
+The search reads whole tables and holds nobody up; what is written meanwhile is found by the next one, so whoever calls
+repeats both until nothing is found. The keyed hash stays.
 
 Rows that others count on stay, empty: the send ledger for limits, enrollments and threads for figures, a message's key
 and content hash so that the mail that still lies in the mailbox is not read in anew. Personal data of the audit log
@@ -9,7 +12,8 @@ rewrites the database file, because a database keeps deleted text in its free pa
 import email
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import MessageError
 from typing import Any
@@ -19,10 +23,10 @@ from sqlmodel.sql.sqltypes import AutoString
 
 from store import audit, decisions, suppression
 from store.columns import House
-from store.database import Store
+from store.database import Store, others_wait
 from store.desk_tables import Handover, Notice, Thread
 from store.errors import TemporaryError
-from store.person import Person, audit_numbers, mentions, notice_numbers
+from store.person import Person, look_up, mentions, notice_numbers, readable_numbers
 from store.tables import Contact, Message, RawMessage, Send, core
 from store.tables import Suppression as SuppressionTable
 from store.vocabulary import MessageStage, SuppressionKind, SuppressionReason
@@ -35,14 +39,42 @@ LARGEST_DECODED = 5_000_000  # bytes of a message whose encoded parts are looked
 SCRUB_PATIENCE = 60.0  # seconds that readers and the daemon may keep the file busy
 
 
-def erase(connection: Connection, person: Person, *, actor: str, reason: str, now: datetime) -> dict[str, int]:
+@dataclass(slots=True)
+class Traces:
+    """What else names a person: found by reading whole tables, which takes long and must hold nobody up."""
+
+    audit: list[int] = field(default_factory=list)  #: entries whose personal data names them or is about them
+    notices: list[int] = field(default_factory=list)
+    mail: set[str] = field(default_factory=set)  #: hashes of raw mail of theirs, or that names them
+    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)  #: keys of rows to redact, by table
+
+    def __bool__(self) -> bool:
+        return bool(self.audit or self.notices or self.mail or self.rows)
+
+
+def search(connection: Connection, person: Person, since: datetime | None = None) -> Traces:
+    """Find whatever names a person; of raw mail only what was stored `since`. Changes nothing."""
+    look_up(connection, person)
+    found = Traces(readable_numbers(connection, person), notice_numbers(connection, person))
+    found.mail = _mail_about(connection, person, since)
+    for table in House.metadata.sorted_tables:
+        if keys := _naming_rows(connection, table, person):
+            found.rows[table.name] = keys
+    return found
+
+
+def erase(
+    connection: Connection, person: Person, traces: Traces, *, actor: str, reason: str, now: datetime
+) -> dict[str, int]:
     """Take a person out of every table; returns how many rows of each were emptied.
 
-    The caller has stopped their enrollments and, if they are to stay blocked, put them on the suppression ledger.
+    The caller has searched for traces, stopped their enrollments and, if they are to stay blocked, put them on the
+    suppression ledger. What is written meanwhile is found by the next search.
     """
     done: dict[str, int] = {}
-    numbers, notices = audit_numbers(connection, person), notice_numbers(connection, person)
-    done["raw_message"] = _forget_mail(connection, person)
+    look_up(connection, person)
+    numbers, notices = traces.audit, traces.notices
+    done["raw_message"] = _forget_mail(connection, person, traces.mail)
     done["send"] = _blank(connection, _SEND, _SEND.c.id.in_(person.sends), _SEND_BLANK)
     done["thread"] = _blank(connection, _THREAD, _THREAD.c.id.in_(person.threads), {"subject": "", "reason": ERASED})
     done["message"] = _blank(connection, _MESSAGE, _MESSAGE.c.id.in_(person.messages), _MESSAGE_BLANK)
@@ -56,7 +88,9 @@ def erase(connection: Connection, person: Person, *, actor: str, reason: str, no
     if person.contact is not None:
         done["decision"] = decisions.forget(connection, person.contact)
         done["contact"] = _blank(connection, _CONTACT, _CONTACT.c.id == person.contact, _empty_contact(person.contact))
-    done["mentioned"] = sum(_redact(connection, table, person) for table in House.metadata.sorted_tables)
+    done["mentioned"] = sum(
+        _redact(connection, table, traces.rows.get(table.name, []), person) for table in House.metadata.sorted_tables
+    )
     subject = f"address:{person.hash.hex()}"
     done["audit_private"] = audit.forget(connection, numbers, actor=actor, subject=subject, now=now, reason=reason)
     return {name: number for name, number in done.items() if number}
@@ -82,17 +116,25 @@ def _empty_contact(number: int) -> dict[str, Any]:
     return values | {"email": f"erased-{number}@erased.invalid", "do_not_contact": True}
 
 
-def _forget_mail(connection: Connection, person: Person) -> int:
-    """Delete the bytes of their mail, and of other people's mail that names them: bytes cannot be redacted."""
+def _mail_about(connection: Connection, person: Person, since: datetime | None) -> set[str]:
+    """Return the hashes of their mail, and of other people's mail that names them."""
     own = select(_MESSAGE.c.sha256).where(_MESSAGE.c.id.in_(person.messages), _MESSAGE.c.sha256 != "")
     told = select(_MESSAGE.c.sha256).where(
         or_(mentions(_MESSAGE.c.body_text, person.names), mentions(_MESSAGE.c.subject, person.names))
     )
-    gone = {*connection.execute(own).scalars(), *connection.execute(told).scalars()}
+    gone = {*connection.execute(own).scalars(), *connection.execute(told).scalars()} - {""}
     every = select(_RAW.c.sha256, _RAW.c.body).execution_options(yield_per=100)
-    gone |= {
+    if since is not None:
+        every = every.where(_RAW.c.stored_at >= since)
+    return gone | {
         row.sha256 for row in connection.execute(every) if row.sha256 not in gone and _names(row.body, person.names)
     }
+
+
+def _forget_mail(connection: Connection, person: Person, found: Collection[str]) -> int:
+    """Delete the bytes of mail: bytes cannot be redacted."""
+    own = select(_MESSAGE.c.sha256).where(_MESSAGE.c.id.in_(person.messages), _MESSAGE.c.sha256 != "")
+    gone = {*connection.execute(own).scalars(), *found}
     for sha256 in gone:
         connection.execute(delete(_RAW).where(_RAW.c.sha256 == sha256))
         lost = {"sha256": "", "stage": MessageStage.DONE, "reason": ERASED}
@@ -119,21 +161,31 @@ def _pieces(body: bytes) -> Iterator[str]:
         return  # what cannot be decoded was judged by its bytes
 
 
-def _redact(connection: Connection, table: Table, person: Person) -> int:
-    """Replace the person's names in every text of a table by a mark; returns how many rows had any."""
-    columns = [one for one in table.columns if not one.primary_key and _is_text(one)]
-    if table.name in _KEPT or not columns:
-        return 0
+def _naming_rows(connection: Connection, table: Table, person: Person) -> list[tuple[Any, ...]]:
+    """Return the keys of the rows of a table that name the person in any of their texts."""
+    columns = _texts(table)
+    if not columns:
+        return []
+    where = or_(*(mentions(column, person.names) for column in columns))
+    return [tuple(row) for row in connection.execute(select(*table.primary_key.columns).where(where))]
+
+
+def _redact(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], person: Person) -> int:
+    """Replace the person's names in these rows, as they are now, by a mark; returns how many there were."""
     pattern = re.compile("|".join(re.escape(name) for name in person.names), re.IGNORECASE)
     mark = f"[erased {person.hash.hex()[:8]}]"
-    keys = list(table.primary_key.columns)
-    where = or_(*(mentions(column, person.names) for column in columns))
-    rows = list(connection.execute(select(*keys, *columns).where(where)))
-    for row in rows:
-        values = {column.name: _replace(row._mapping[column], pattern, mark) for column in columns}
-        same = [key == row._mapping[key] for key in keys]
-        connection.execute(update(table).where(*same).values(**values))
+    for key in rows:
+        same = [column == value for column, value in zip(table.primary_key.columns, key, strict=True)]
+        row = connection.execute(select(*_texts(table)).where(*same)).one_or_none()
+        if row is not None:
+            values = {name: _replace(value, pattern, mark) for name, value in row._mapping.items()}
+            connection.execute(update(table).where(*same).values(**values))
     return len(rows)
+
+
+def _texts(table: Table) -> list[Column[Any]]:
+    """Return the columns of a table that may name somebody; a key cannot be redacted, the chain needs none."""
+    return [] if table.name in _KEPT else [one for one in table.columns if not one.primary_key and _is_text(one)]
 
 
 def _is_text(column: Column[Any]) -> bool:
@@ -175,9 +227,10 @@ def scrub(store: Store) -> None:
         return
     raw = sqlite3.connect(store.url.removeprefix("sqlite:///"), timeout=SCRUB_PATIENCE, isolation_level=None)
     try:
-        raw.execute("PRAGMA secure_delete=ON")
-        raw.execute("VACUUM")
-        busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        with others_wait(store.url):
+            raw.execute("PRAGMA secure_delete=ON")
+            raw.execute("VACUUM")
+            busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.OperationalError as problem:
         raise TemporaryError(
             f"the file could not be rewritten ({problem}): repeat `postroom privacy scrub`"

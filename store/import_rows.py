@@ -61,6 +61,11 @@ def insert_accounts(connection: Connection, accounts: Sequence[records.Account])
     if not accounts:
         return []
     rows = [_account_row(one) for one in accounts]
+    if connection.dialect.name == "sqlite":  # one writer, so the next ids are known; the library would ask row by row
+        last = connection.execute(select(func.coalesce(func.max(_ACCOUNT.c.id), 0))).scalar_one()
+        ids = list(range(last + 1, last + 1 + len(rows)))
+        connection.execute(insert(_ACCOUNT), [row | {"id": key} for row, key in zip(rows, ids, strict=True)])
+        return ids
     query = insert(_ACCOUNT).returning(_ACCOUNT.c.id, sort_by_parameter_order=True)
     return list(connection.execute(query, rows).scalars())
 

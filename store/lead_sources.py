@@ -1,6 +1,7 @@
 """What is a lead source called? One name for each, so that a rule and an import mean the same."""
 
 import re
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -18,6 +19,7 @@ _SOURCES: dict[str, tuple[str, ...]] = {
 _SOURCE_NAMES = {alias: name for name, aliases in _SOURCES.items() for alias in aliases}
 
 
+@lru_cache(maxsize=10_000)  # a list says the same few again and again
 def normalise_source(written: str) -> str:
     """Return the one name of a lead source: "apollo.io" and "APOLLO export" are `apollo`."""
     key = " ".join(re.sub(r"[\W_]+", " ", written).casefold().split())

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, String, bindparam, cast, func, insert, literal_column, or_, select, union_all, update
+from sqlalchemy.exc import IntegrityError
 
 from store import audit, records
 from store.claim_limits import DAY
@@ -32,7 +33,11 @@ def acquire_lease(connection: Connection, mailbox: str, node: str, now: datetime
     now = shared_now(connection, now)
     row = connection.execute(select(_LEASE).where(_LEASE.c.mailbox == mailbox).with_for_update()).one_or_none()
     if row is None:
-        connection.execute(insert(_LEASE).values(mailbox=mailbox, node=node, epoch=1, expires_at=now + lasts))
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(_LEASE).values(mailbox=mailbox, node=node, epoch=1, expires_at=now + lasts))
+        except IntegrityError:
+            return None  # another node was quicker at this very moment
         return 1
     if row.node != node and row.expires_at > now:
         return None

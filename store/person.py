@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, cast, func, or_, select
@@ -23,7 +24,7 @@ from store.tables import (
     core,
 )
 from store.tables import Suppression as SuppressionTable
-from store.vocabulary import SuppressionKind
+from store.vocabulary import SendState, SuppressionKind
 
 _CONTACT, _ACCOUNT, _ENROLLMENT, _SEND, _THREAD = (
     core(Contact),
@@ -61,7 +62,14 @@ def find_person(connection: Connection, secret: bytes, address: str) -> Person:
         person.contact = row.id
         if row.first_name and row.last_name:
             person.names = (address, f"{row.first_name} {row.last_name}")
+    look_up(connection, person)
+    return person
+
+
+def look_up(connection: Connection, person: Person) -> None:
+    """Read anew which rows are a person's own, also of somebody whose contact was emptied meanwhile."""
     own = person.contact if person.contact is not None else -1
+    address = person.address
 
     def ids(query: Any) -> list[int]:
         return sorted(connection.execute(query).scalars())
@@ -75,7 +83,6 @@ def find_person(connection: Connection, secret: bytes, address: str) -> Person:
         _MESSAGE.c.send_id.in_(person.sends),
     )
     person.messages = ids(select(_MESSAGE.c.id).where(or_(*told)))
-    return person
 
 
 def everything(connection: Connection, secret: bytes, person: Person) -> dict[str, Rows]:
@@ -128,6 +135,16 @@ def audit_numbers(connection: Connection, person: Person) -> list[int]:
     return sorted(found)
 
 
+def readable_numbers(connection: Connection, person: Person) -> list[int]:
+    """Return those of the person's audit entries that still have personal data."""
+    numbers = audit_numbers(connection, person)
+    found: list[int] = []
+    for start in range(0, len(numbers), 10_000):
+        query = select(_PRIVATE.c.seq).where(_PRIVATE.c.seq.in_(numbers[start : start + 10_000]))
+        found += connection.execute(query).scalars()
+    return sorted(found)
+
+
 def mentions(column: Any, names: Sequence[str]) -> ColumnElement[bool]:
     """Return the condition that a text or JSON column names somebody, in any case and as JSON escapes it."""
     text = cast(column, Text)
@@ -148,6 +165,14 @@ def places(connection: Connection, person: Person) -> list[str]:
     sent = select(_SEND.c.mailbox, func.count()).where(_SEND.c.id.in_(person.sends), _SEND.c.sent_at.is_not(None))
     rows = connection.execute(sent.group_by(_SEND.c.mailbox))
     return sorted(found) + sorted(f"{mailbox}, sent mail: {number} letters" for mailbox, number in rows)
+
+
+def letters_on_their_way(connection: Connection, person: Person, since: datetime) -> list[str]:
+    """Return the mailboxes from which a letter to the person was claimed since and has no answer yet."""
+    query = select(_SEND.c.mailbox).where(
+        _SEND.c.id.in_(person.sends), _SEND.c.state == SendState.CLAIMED, _SEND.c.claimed_at >= since
+    )
+    return sorted(set(connection.execute(query).scalars()))
 
 
 def sources(connection: Connection) -> list[dict[str, Any]]:

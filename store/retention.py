@@ -4,8 +4,8 @@ A rule never touches what still works: running enrollments, mail that waits to b
 hash of a suppression never goes; what it was readable as does.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +49,7 @@ class Clean:
     secret: bytes
     actor: str
     now: datetime
+    found: Mapping[Any, Any] = field(default_factory=dict)  #: what reading beforehand told about each key
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Rule:
     due: Callable[[datetime], Select[Any]]  #: cut -> (key, since)
     go: Callable[[Connection, Sequence[Any], Clean], None]
     at_once: int = AT_ONCE
+    search: Callable[[Connection, Sequence[Any], Clean], dict[Any, Any]] | None = None  #: what `go` finds in `found`
 
 
 def _raw_due(cut: datetime) -> Select[Any]:
@@ -109,10 +111,15 @@ def _contact_due(cut: datetime) -> Select[Any]:
     return select(_CONTACT.c.email, since).where(since < cut, known, ~busy, ~written, ~talks)
 
 
+def _contact_search(connection: Connection, keys: Sequence[Any], clean: Clean) -> dict[Any, Any]:
+    people = {address: person.find_person(connection, clean.secret, address) for address in keys}
+    return {address: (one, erasure.search(connection, one)) for address, one in people.items()}
+
+
 def _contact_go(connection: Connection, keys: Sequence[Any], clean: Clean) -> None:
     for address in keys:
-        found = person.find_person(connection, clean.secret, address)
-        erasure.erase(connection, found, actor=clean.actor, reason="retention", now=clean.now)
+        one, traces = clean.found[address]
+        erasure.erase(connection, one, traces, actor=clean.actor, reason="retention", now=clean.now)
 
 
 def _decision_due(cut: datetime) -> Select[Any]:
@@ -173,7 +180,14 @@ def _ledger_rule(reason: SuppressionReason) -> Rule:
 
 
 RULES = (
-    Rule("contact", "people we may write to; afterwards nobody knows them", _contact_due, _contact_go, PEOPLE_AT_ONCE),
+    Rule(
+        "contact",
+        "people we may write to; afterwards nobody knows them",
+        _contact_due,
+        _contact_go,
+        PEOPLE_AT_ONCE,
+        _contact_search,
+    ),
     Rule("raw_mail", "to judge a reply again and to prove what was written", _raw_due, _raw_go),
     Rule("reply_text", "the owner's conversation with the contact", _text_due, _text_go),
     Rule("letter_text", "to tell what we wrote from what was answered, and to prove it", _letter_due, _letter_go),
@@ -192,10 +206,17 @@ def look(connection: Connection, rule: Rule, cut: datetime) -> tuple[int, Any]:
     return int(row[0]), row[1]
 
 
-def carry_out(connection: Connection, rule: Rule, cut: datetime, clean: Clean) -> int:
-    """Let go what is older than the cut, at most so many at once; returns how many there were."""
+def find_due(connection: Connection, rule: Rule, cut: datetime, clean: Clean) -> Mapping[Any, Any]:
+    """Return some of what is older than the cut, by key, with all that only a long search tells; changes nothing."""
     keys = [row[0] for row in connection.execute(rule.due(cut).limit(rule.at_once))]
+    return rule.search(connection, keys, clean) if rule.search else dict.fromkeys(keys)
+
+
+def carry_out(connection: Connection, rule: Rule, cut: datetime, found: Mapping[Any, Any], clean: Clean) -> int:
+    """Let go what was found and is still due: another node may have been quicker, or the person come back."""
+    query = rule.due(cut)
+    keys = [row[0] for row in connection.execute(query.where(next(iter(query.selected_columns)).in_(list(found))))]
     if keys:
-        rule.go(connection, keys, clean)
+        rule.go(connection, keys, replace(clean, found=found))
         audit.append(connection, clean.now, clean.actor, "privacy.retention", rule.name, {"rows": len(keys)})
     return len(keys)

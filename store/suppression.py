@@ -60,10 +60,11 @@ def canonical(kind: SuppressionKind, value: str) -> str:
 
 def hash_value(secret: bytes, kind: SuppressionKind, value: str) -> bytes:
     """Return the 16-byte keyed hash under which an entry is kept."""
-    return _digest(secret, kind, canonical(kind, value))
+    return digest_of(secret, kind, canonical(kind, value))
 
 
-def _digest(secret: bytes, kind: SuppressionKind, known: str) -> bytes:
+def digest_of(secret: bytes, kind: SuppressionKind, known: str) -> bytes:
+    """Return the keyed hash of a value that is canonical already."""
     hasher = _hasher(secret, kind).copy()
     hasher.update(known.encode())
     return hasher.digest()
@@ -78,8 +79,8 @@ def _hasher(secret: bytes, kind: SuppressionKind) -> "hashlib.blake2b":
 def covering_hashes(secret: bytes, address: str, account_id: int | None) -> tuple[bytes, ...]:
     """Return the hashes of every entry that would cover an address: itself, its domain and parents, its account."""
     address = canonical(SuppressionKind.ADDRESS, address)
-    found = (_digest(secret, SuppressionKind.ADDRESS, address), *_domain_hashes(secret, address.rpartition("@")[2]))
-    return found if account_id is None else (*found, _digest(secret, SuppressionKind.ACCOUNT, str(account_id)))
+    found = (digest_of(secret, SuppressionKind.ADDRESS, address), *_domain_hashes(secret, address.rpartition("@")[2]))
+    return found if account_id is None else (*found, digest_of(secret, SuppressionKind.ACCOUNT, str(account_id)))
 
 
 @lru_cache(maxsize=10_000)  # many addresses, few domains
@@ -87,7 +88,7 @@ def _domain_hashes(secret: bytes, domain: str) -> tuple[bytes, ...]:
     """Return the hashes of a domain and its parents."""
     found = []
     while domain:
-        found.append(_digest(secret, SuppressionKind.DOMAIN, domain))
+        found.append(digest_of(secret, SuppressionKind.DOMAIN, domain))
         parent = domain.partition(".")[2]
         domain = parent if "." in parent else ""
     return tuple(found)

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,28 @@ from postroom.import_contacts import import_contacts
 from postroom.opened import Opened, open_unasked
 from postroom.output import to_json
 from postroom.person_page import render_html, render_text
-from store import audit, audit_verify, contacts, enrollments, messages, notices, suppression, threads
+from store import (
+    audit,
+    audit_verify,
+    claims,
+    contacts,
+    enrollments,
+    erasure,
+    messages,
+    notices,
+    sends,
+    suppression,
+    threads,
+)
 from store.columns import House
 from store.database import Store
 from store.errors import PermanentError
 from store.vocabulary import EnrollmentState, EventName, Label, SuppressionKind, SuppressionReason, ThreadState
 from tests.desks.desk import BOX, NOW, SECRET, C, Desk, J
 from tests.doors.public_site import write_config
+from tests.store.test_sends import MAILBOX
+from tests.store.test_sends import NOW as LETTERS_AT
+from tests.store.test_stop_race import prepare
 
 ADDRESS = "quirin.zebra@acme.example"
 TRACES = ("quirin", "zebra", "5550199", "violet walrus", "turquoise")
@@ -101,6 +117,64 @@ def test_nothing_of_an_erased_person_remains(
         map(to_json, store.read_now(lambda c: [{"v": repr(suppression.entries(c))}]))
     )
     assert not any(trace in exported.lower() for trace in TRACES)
+
+
+def test_what_is_written_during_an_erasure_goes_too(
+    house: tuple[Desk, Opened], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon does not wait: after the tables were searched a colleague writes of them, and their own mail arrives."""
+    desk, opened = house
+    late = iter(("note", "mail"))
+    search = erasure.search
+
+    def interrupted(connection: Any, *more: Any) -> erasure.Traces:
+        found = search(connection, *more)
+        match next(late, ""):
+            case "note":
+                desk.store.write_now(audit.append, NOW, J, "note", "thread:3", {}, {"text": "Quirin Zebra called"})
+            case "mail":
+                desk.reply(ADDRESS, Label.OTHER, "the violet walrus once more")
+        return found
+
+    monkeypatch.setattr(erasure, "search", interrupted)
+    privacy.erase(opened, ADDRESS, "", actor=C, now=NOW + timedelta(days=1))
+    assert next(late, "") == ""
+    assert found_in(desk.store, tmp_path) == []
+    assert list(audit_verify.verify_entries(desk.store.read_now(lambda c: list(audit.entries(c))))) == []
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_letter_on_its_way_is_waited_for(
+    house: tuple[Desk, Opened], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answered: bool
+) -> None:
+    desk, opened = house
+    first, second = prepare(desk.store, 2)
+    claim = partial(claims.claim, epoch=1, secret=SECRET, limits=claims.ClaimLimits(mailbox=9), now=LETTERS_AT)
+    assert desk.store.write_now(claim, first) == ""
+    slept: list[float] = []
+
+    def answer_comes(seconds: float) -> None:
+        slept.append(seconds)
+        if answered:
+            desk.store.write_now(
+                sends.record_sent, first, LETTERS_AT, next_due_at=None, answer="250 ok <p0@acme.example>"
+            )
+
+    monkeypatch.setattr(privacy, "sleep", answer_comes)
+    _, elsewhere = privacy.erase(opened, "p0@acme.example", "", actor=C, now=LETTERS_AT)
+    assert len(slept) == (1 if answered else privacy.LETTER_PATIENCE)
+    assert (
+        [place for place in elsewhere if "on its way" in place] == []
+        if answered
+        else [f"{MAILBOX}: a letter is on its way; repeat this command in a quarter of an hour"]
+    )
+    if not answered:  # the answer comes after all, and names them
+        desk.store.write_now(sends.record_sent, first, LETTERS_AT, next_due_at=None, answer="250 ok <p0@acme.example>")
+        privacy.erase(opened, "p0@acme.example", "", actor=C, now=LETTERS_AT)
+    rows = desk.store.read_now(lambda c: repr([c.execute(select(one)).all() for one in House.metadata.sorted_tables]))
+    assert "p0@acme.example" not in rows
+    privacy.erase(opened, "p1@acme.example", "", actor=C, now=LETTERS_AT)  # planned, and not begun
+    assert desk.store.write_now(claim, second) != ""
 
 
 def test_an_erased_person_is_never_imported_again(house: tuple[Desk, Opened], tmp_path: Path) -> None:

@@ -121,7 +121,9 @@ def test_old_sources_go_and_their_report_does_not_count_again(office: Office) ->
     rule = next(one for one in retention.RULES if one.name == "report_sources")
     assert office.store.read_now(retention.look, rule, NOW) == (0, None)
     clean = retention.Clean(b"secret", "test", NOW)
-    assert office.store.write_now(retention.carry_out, rule, NOW + timedelta(days=1), clean) == 1
+    cut = NOW + timedelta(days=1)
+    found = office.store.read_now(retention.find_due, rule, cut, clean)
+    assert office.store.write_now(retention.carry_out, rule, cut, found, clean) == 1
     office.arrive(body)
     assert office.store.read_now(domain_reports.by_source, NOW.date() - timedelta(days=9000)) == []
 
