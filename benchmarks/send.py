@@ -6,6 +6,11 @@ Plan, render, compose, sign, claim, send, record: the real worker on SQLite (syn
 64 mailboxes into Postfix's smtp-sink. Printed as ratios, in the same run, to a bare aiosmtplib loop that sends ready
 bytes (8 connections) and to Postfix's own queue emptying into the same sink (needs root).
 Medians of the rounds; figures are of this machine.
+
+On two busy cores (`--letters 1000 --rounds 1`; rates against Postfix need a quiet machine) a send cost 1.82, 0.96 and
+0.80 ms of CPU from 1, 8 and 64 mailboxes, 1.21 with RSA-2048 and 1.12 with Ed25519; on uvloop 2.08, 0.86, 0.84, 1.37
+and 1.04 (600 letters). By stage, unsigned: plan 0.04, read 0.05, render 0.02, compose 0.06, write down 0.04, claim
+0.10, send 0.22, record 0.07, commit 0.15; an RSA-2048 signature 0.37, in a thread that holds no interpreter lock.
 """
 
 import argparse
