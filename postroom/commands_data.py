@@ -135,7 +135,8 @@ def audit_check(config: ConfigOption = None, as_json: JsonOption = False) -> Non
     """Check the whole chain and every checkpoint; exit 1 when anything was changed."""
     opened = open_all(find_config(config))
     findings = opened.store.read_now(verify)
-    output.print_rows(({"finding": one} for one in findings), as_json=as_json, columns=("finding",))
+    if findings or as_json:
+        output.print_rows(({"finding": one} for one in findings), as_json=as_json, columns=("finding",))
     if not as_json and not findings:
         output.console.print("the audit log is whole")
     if findings:

@@ -73,8 +73,9 @@ def erase(
     output.print_rows(rows, as_json=as_json, columns=("table", "rows"), title="erased")
     output.print_rows(
         ({"elsewhere": place} for place in elsewhere), as_json=as_json, columns=("elsewhere",),
-        title="still there, to be deleted by hand; also in back-ups and earlier exports",
+        title="still in mailboxes, to be deleted by hand",
     )  # fmt: skip
+    output.errors.print("back-ups and earlier exports are yours to clean: docs/compliance.md")
 
 
 @privacy_app.command(name="reblock")

@@ -222,7 +222,7 @@ def check_limits(opened: Opened, sequence: SequenceSettings) -> Line:
              for box in boxes if box.limit.per_day > CONSERVATIVE_PER_DAY]  # fmt: skip
     if sequence.per_account_per_day is None:
         wrong.append("set per_account_per_day: colleagues read each other's mail")
-    evidence = ", ".join(f"{box.address} {box.limit.per_day}/day every {box.limit.gap}" for box in boxes)
+    evidence = ", ".join(f"{box.address} {box.limit.per_day}/day every {_spoken(box.limit.gap)}" for box in boxes)
     return Line(
         "limits", f"{evidence}; {sequence.per_account_per_day or 'any number'} a day to one account", "; ".join(wrong)
     )
@@ -240,7 +240,7 @@ def check_service(opened: Opened, sequence: SequenceSettings, now: datetime) -> 
             wrong.append(f"the sequence's {role} {address} has left")
     if sequence.owner and sequence.owner == sequence.backup:
         wrong.append("the backup must be somebody else")
-    evidence = f"interested within {sla.interested}, otherwise {sla.otherwise} of working time; "
+    evidence = f"interested within {_spoken(sla.interested)}, otherwise {_spoken(sla.otherwise)} of working time; "
     return Line("sla", f"{evidence}owner {sequence.owner or '-'}, backup {sequence.backup or '-'}", "; ".join(wrong))
 
 
@@ -271,3 +271,10 @@ def check_rules(sequence: SequenceSettings) -> Line:
 
 def _counted(counts: Counter[Any]) -> str:
     return ", ".join(f"{number} {name}" for name, number in counts.most_common())
+
+
+def _spoken(span: timedelta) -> str:
+    """Return a duration as the configuration writes it: "3m", "4h", "1h30m"."""
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    return "".join(f"{count}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if count) or "0s"

@@ -85,6 +85,13 @@ def test_whatever_is_quoted_by_the_rules_is_read_as_written(rows: list[list[str]
     ]
 
 
+@given(st.lists(st.text(alphabet="ab \u00e9;,'", max_size=12), max_size=8), st.sampled_from(",;"))
+def test_lines_without_quotes_are_read_as_the_csv_module_reads_them(lines: list[str], mark: str) -> None:
+    text = [f"{line}\r\n" for line in lines]
+    known = [cells for cells in csv.reader(text, delimiter=mark) if any(cell.strip() for cell in cells)]
+    assert [cells for _, cells in read_records(text, mark)] == known
+
+
 TOOLS = {
     "Apollo": ("First Name,Last Name,Title,Company,Company Name for Emails,Email,Email Status,# Employees,Industry,Person Linkedin Url,Website,City,State,Country,Contact Owner,Account Owner,Apollo Contact Id,Apollo Account Id",
                "Ann,Lee,Head of Sales,Acme Inc.,Acme,ann@acme.example,Verified,120,Software,in/ann,https://www.acme.example,Berlin,Berlin,Germany,maya@team.example,jon@team.example,c1,a1"),
