@@ -18,7 +18,7 @@ NO_WORDS = frozenset({"no", "false", "0", "n", "nein", "non", "-", "none", "neve
 MOST_CHARACTERS = 2_000  # of one field: longer ones are no facts about a person
 _ZONES = {name.lower(): name for name in available_timezones()}
 _PLAIN = re.compile(
-    r"[a-z0-9](?:[a-z0-9_+-]|\.(?=[a-z0-9_+-])){0,62}@(?:[a-z0-9](?:(?!--)[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}"
+    r"[a-z0-9](?:[a-z0-9_+-]|\.(?=[a-z0-9_+-])){0,62}@(?:(?!..--)[a-z0-9](?:(?!--)[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}"
 )
 _SCHEME = re.compile(r"(?i)^\s*(mailto:|smtp:)")
 _SPECIAL = frozenset({"arpa", "invalid", "local", "localhost", "onion", "test"})  # RFC 6761: the library judges
