@@ -53,7 +53,7 @@ _FACTS = Hot(
     .join(_SEQUENCE, _SEQUENCE.c.name == _SEND.c.sequence, isouter=True)
     .where(_SEND.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(_SEND.c.id)
-    .with_for_update(of=_ENROLLMENT)
+    .with_for_update(of=[_ENROLLMENT, _SEND])  # the send too: another node may be composing it again
 )  # fmt: skip
 _CLAIM = Hot(
     update(_SEND)

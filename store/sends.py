@@ -45,9 +45,10 @@ class NewSend:
 _FRESH = ("variant", "mailbox", "recipient", "subject", "raw", "sha256", "token", "not_before", "not_after")
 _FIXED = ("enrollment_id", "contact_id", "account_id", "sequence", "step", "message_id")
 _KNOWN = Hot(
-    select(_SEND.c.id, _SEND.c.enrollment_id, _SEND.c.step, _SEND.c.state).where(
-        _SEND.c.enrollment_id.in_(bindparam("enrollments", expanding=True))
-    )
+    select(_SEND.c.id, _SEND.c.enrollment_id, _SEND.c.step, _SEND.c.state)
+    .where(_SEND.c.enrollment_id.in_(bindparam("enrollments", expanding=True)))
+    .order_by(_SEND.c.id)
+    .with_for_update()  # a send that another node claims at this moment is composed no more
 )
 _INSERT = Hot(
     insert(_SEND).values({
