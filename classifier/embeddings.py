@@ -14,7 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from classifier.labels import CORPUS
+
 WIDTH = 384
+POINTS = CORPUS / "points.npz"  # of the corpus' texts: without it a first training spends 45 ms CPU on each
+CACHE = Path("out/embeddings.npz")  # of other texts, embedded here before
 TOGETHER = 64  # texts embedded at a time
 LONGEST = 2000  # characters; the wheel reads 512 tokens
 
@@ -49,16 +53,39 @@ def embed_many(texts: Sequence[str]) -> np.ndarray:
     return points
 
 
-def embed_all(texts: Sequence[str], cache: Path) -> np.ndarray:
-    """Return the points of many texts, shape (texts, 384); known ones come from the cache file, which grows."""
-    known: dict[str, np.ndarray] = {}
-    if cache.exists():
-        with np.load(cache, allow_pickle=False) as stored:
-            known = dict(zip(stored["keys"].tolist(), stored["points"], strict=True))
-    by_key = {hashlib.sha256(text.encode()).hexdigest(): text for text in texts}
-    fresh = [key for key in by_key if key not in known]
-    known.update(zip(fresh, embed_many([by_key[key] for key in fresh]), strict=True))
+def embed_all(texts: Sequence[str]) -> np.ndarray:
+    """Return the points of many texts, shape (texts, 384), in half precision, known ones from files; others are kept.
+
+    Half precision makes a point the same whether it is embedded now or was kept.
+    """
+    known = read_points(POINTS) | read_points(CACHE)
+    keys = [hashlib.sha256(text.encode()).digest() for text in texts]
+    fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     if fresh:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(cache, allow_pickle=False, keys=np.array(list(known)), points=np.array(list(known.values())))
-    return np.array([known[hashlib.sha256(text.encode()).hexdigest()] for text in texts])
+        known.update(zip(fresh, embed_many(list(fresh.values())).astype(np.float16), strict=True))
+        _keep_points(list(known), np.array(list(known.values())), CACHE)
+    return np.array([known[key] for key in keys], dtype=np.float32)
+
+
+def publish_points(texts: Sequence[str], path: Path = POINTS) -> None:
+    """Keep the points of these texts, and of no other, beside the corpus."""
+    keys = [hashlib.sha256(text.encode()).digest() for text in texts]
+    _keep_points(keys, embed_all(texts).astype(np.float16), path)
+
+
+def _keep_points(keys: Sequence[bytes], points: np.ndarray, path: Path) -> None:
+    """Write points, shape (keys, 384), under the SHA-256 of their texts."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    order = sorted(range(len(keys)), key=lambda row: keys[row])  # the same file whatever the order of the texts
+    packed = np.frombuffer(b"".join(keys[row] for row in order), dtype=np.uint8)
+    np.savez(path, allow_pickle=False, keys=packed, points=points[order])
+
+
+def read_points(path: Path) -> dict[bytes, np.ndarray]:
+    """Return points, shape (384,), by the SHA-256 of their text; none where there is no such file."""
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as stored:
+        packed = stored["keys"].tobytes()
+        keys = [packed[start : start + 32] for start in range(0, len(packed), 32)]
+        return dict(zip(keys, stored["points"], strict=True))

@@ -12,7 +12,7 @@ from classifier.experiments import learning_curve, try_models
 from classifier.features import extract
 from classifier.labels import MIRROR, Example, read_corpus
 from classifier.model import SHIPPED, LinearModel, load_model
-from classifier.train import CACHE, held_out
+from classifier.train import held_out
 from store.vocabulary import Tag
 
 
@@ -27,7 +27,7 @@ def publish(
     described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     corpus, mirror = corpus or read_corpus(), mirror or read_corpus(MIRROR)
     blocks = [extract(one.text) for one in corpus]
-    points = embeddings.embed_all([one.text for one in corpus], CACHE) if embeddings.available() else None
+    points = embeddings.embed_all([one.text for one in corpus]) if embeddings.available() else None
     held = held_out(corpus, folder)
     found = Evaluation(
         model=model,

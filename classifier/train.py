@@ -36,7 +36,6 @@ LEAST_TAG_TEXTS = 12  # a tag seen less often is left to the evidence rules
 
 UNITS, NETWORKS, ROUNDS, BATCH, RATE, DECAY = 256, 2, 40, 256, 2e-3, 1.0  # of the networks over embeddings
 HELD_CACHE = Path("out/held_out.npz")  # what folds said when the last model was trained
-CACHE = Path("out/embeddings.npz")  # embeddings of corpus texts, 25 ms each without it
 
 Blocks = dict[str, dict[str, float]]
 
@@ -58,7 +57,7 @@ def train(corpus: Sequence[Example], folder: Path = SHIPPED) -> tuple[LinearMode
     if len({example.label for example in corpus}) < len(Label):
         raise PermanentError("the corpus lacks a label: it needs texts of all six")
     blocks = [extract(example.text) for example in corpus]
-    points = embeddings.embed_all([one.text for one in corpus], CACHE) if embeddings.available() else None
+    points = embeddings.embed_all([one.text for one in corpus]) if embeddings.available() else None
     held = cross_validate(corpus, blocks, points)
     temperature = fit_temperature(held["words"])
     model = fit(corpus, blocks, temperature, _thresholds(held["words"], temperature))
@@ -88,7 +87,7 @@ def held_out(corpus: Sequence[Example], folder: Path = SHIPPED) -> dict[str, Hel
                 labels = tuple(stored["labels"].tolist())
                 names = [name for name in stored.files if name.startswith("words")]
                 return {name: HeldOut(list(corpus), stored[name], labels) for name in names}
-    points = embeddings.embed_all([one.text for one in corpus], CACHE) if embeddings.available() else None
+    points = embeddings.embed_all([one.text for one in corpus]) if embeddings.available() else None
     held = cross_validate(corpus, [extract(one.text) for one in corpus], points)
     _keep(held, digest)
     return held

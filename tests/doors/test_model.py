@@ -1,6 +1,7 @@
 """Is the shipped model the one that the card describes, and does it judge with and without the embeddings wheel?"""
 
 import json
+from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def test_the_figures_on_the_card_are_those_of_the_mirror_today(column: str) -> N
     published = {row[0]: float(row[head.index(column)]) for row in table}
     for name, value in figures(judge_apart(MODEL, read_corpus(MIRROR), sense=sense)).items():
         assert published[name] == pytest.approx(value, abs=0.002), name
+
+
+def test_the_points_kept_beside_the_corpus_are_those_of_its_texts() -> None:
+    if not embeddings.available():
+        pytest.skip("the extra `embeddings` is not installed")
+    texts = [one.text for one in read_corpus()]
+    kept = embeddings.read_points(embeddings.POINTS)
+    assert set(kept) == {sha256(text.encode()).digest() for text in texts}
+    for text in texts[::1000]:
+        assert embeddings.embed(text) == pytest.approx(kept[sha256(text.encode()).digest()], abs=2e-3)
 
 
 def test_no_text_of_the_mirror_is_in_the_corpus() -> None:
