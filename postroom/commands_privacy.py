@@ -106,7 +106,7 @@ def retention(
     person: PersonOption = "operator",
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is older than `[retention]` keeps it, by kind and reason; a dry run unless told otherwise."""
+    """Show what is older than the configuration lets us keep, by kind and reason; a dry run unless told otherwise."""
     from postroom import privacy
 
     rows = privacy.retain(open_all(find_config(config)), apply=apply, actor=person, now=datetime.now(UTC))
