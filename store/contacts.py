@@ -1,6 +1,6 @@
 """Which contacts and accounts do we know?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields as record_fields
 from datetime import datetime
 from operator import attrgetter
@@ -19,6 +19,7 @@ _CONTACTS = Hot(select(_CONTACT).where(_CONTACT.c.id.in_(bindparam("ids", expand
 _ACCOUNTS = select(_ACCOUNT).where(_ACCOUNT.c.id.in_(bindparam("ids", expanding=True)))
 _CONTACT_NAMES = tuple(field.name for field in record_fields(records.Contact))
 _contact_fields = attrgetter(*_CONTACT_NAMES)
+IDS_AT_ONCE = 10_000  # in one statement: a database takes only so many values
 _ACCOUNT_NAMES = tuple(field.name for field in record_fields(records.Account))
 
 
@@ -35,13 +36,17 @@ def contact_by_address(connection: Connection, address: str) -> records.Contact 
 
 def contacts_by_id(connection: Connection, ids: Sequence[int]) -> dict[int, records.Contact]:
     """Return several contacts by id."""
-    return {row.id: as_contact(row) for row in _CONTACTS.rows(connection, {"ids": list(ids)})}
+    return {row.id: as_contact(row) for some in _pieces(ids) for row in _CONTACTS.rows(connection, {"ids": some})}
 
 
 def accounts_by_id(connection: Connection, ids: Sequence[int]) -> dict[int, records.Account]:
     """Return several accounts by id."""
-    found = connection.execute(_ACCOUNTS, {"ids": ids}) if ids else ()
-    return {row.id: as_account(row) for row in found}
+    return {row.id: as_account(row) for some in _pieces(ids) for row in connection.execute(_ACCOUNTS, {"ids": some})}
+
+
+def _pieces(ids: Sequence[int]) -> Iterator[list[int]]:
+    known = list(dict.fromkeys(ids))
+    return (known[start : start + IDS_AT_ONCE] for start in range(0, len(known), IDS_AT_ONCE))
 
 
 def contacts_called(connection: Connection, first: str, last: str) -> list[records.Contact]:

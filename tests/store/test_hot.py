@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from store import contacts
 from store.database import Store
 from store.hot import Hot
 from store.tables import Suppression, core
@@ -90,3 +91,10 @@ def test_reading_is_one_snapshot(filled: Store) -> None:
 
     assert filled.read_now(twice) == (7, 7)
     other.close()
+
+
+def test_accounts_are_found_among_more_ids_than_a_statement_takes(store: Store) -> None:
+    account_id = store.write_now(contacts.save_account, {"name": "Acme", "domain": "acme.example"})
+    asked = [*range(account_id + 1, account_id + 300_000), account_id]
+    assert list(store.read_now(contacts.accounts_by_id, asked)) == [account_id]
+    assert store.read_now(contacts.contacts_by_id, asked) == {}
