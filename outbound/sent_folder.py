@@ -108,15 +108,19 @@ class SentFolderWorker:
         return bool(known)
 
     async def _copy(self, row: Any, now: datetime) -> None:
-        """Put a copy into Sent unless it is there: a crash after APPEND must not make a second one."""
+        """Put a copy into Sent unless it is there: no crash after APPEND and no lost answer makes a second one.
+
+        The next look is written down before, as late as Sent may need to show what came in.
+        """
         try:
             there = await self._find(row.mailbox, row.message_id, marker_of(row.message_id))
             if there is False:
                 raw = await self._store.read(sends.raw_of, row.id)
+                await self._store.write(open_sends.copied, row.id, now + LAG)
                 await self._append(row.mailbox, raw)
         except TemporaryError:
             late = now - row.sent_at > PATIENCE
-            await self._store.write(open_sends.copied, row.id, None if late else now + AGAIN)
+            await self._store.write(open_sends.copied, row.id, None if late else now + LAG)
             return
         except PermanentError:
             await self._store.write(open_sends.copied, row.id, None)

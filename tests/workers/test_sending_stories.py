@@ -195,6 +195,32 @@ def test_a_copy_goes_into_sent_once(store: Store) -> None:
     play(story)
 
 
+def test_a_crash_after_append_makes_no_second_copy_though_sent_shows_it_late(store: Store) -> None:
+    async def story() -> None:
+        async with office(store, append=True) as one:
+            one.relay.lag = lambda: timedelta(days=99)  # this provider keeps none
+            one.post.add(ADDRESS)
+            await one.sender.run_pass(one.now)
+            put = one.sent._append
+
+            async def put_and_die(mailbox: str, raw: bytes) -> bool:
+                await put(mailbox, raw)
+                raise RuntimeError("killed")
+
+            one.sent._append = put_and_die
+            with pytest.raises(RuntimeError, match="killed"):
+                await one.sent.run_pass(one.now)
+            one.build(one.transport._settings.port)
+            one.finds = False  # nothing shows for a while
+            await one.passes(timedelta(minutes=5), QUARTER, QUARTER)
+            one.finds = True
+            await one.passes(HOUR, HOUR)
+            assert len(one.copies) == 1
+            assert store.read_now(open_sends.copies_due, one.now + SIX) == []
+
+    play(story)
+
+
 def test_overlapping_runs_do_not_send_twice(store: Store) -> None:
     async def story() -> None:
         async with office(store) as one:
