@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 
 from store.vocabulary import Label
 
+SHOWN = (Label.INTERESTED, Label.OTHER)  # labels that show a message to a person
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -16,7 +18,7 @@ class Thresholds:
 
     hold: float = 0.2  #: P(unsubscribe) from which everything is held
     suppress: float = 0.6  #: P(unsubscribe) from which the label is given
-    show: float = 0.35  #: least probability for interested
+    show: float = 0.35  #: least probability for interested, and for an `other` that counts as decided
     file: float = 0.5  #: least probability for not_interested, out_of_office and bounce
 
     def as_dict(self) -> dict[str, float]:
@@ -46,7 +48,7 @@ def decide(probabilities: Mapping[Label, float], bars: Thresholds) -> Decision:
     if stop >= bars.suppress:
         return Decision(Label.UNSUBSCRIBE, Label.UNSUBSCRIBE, abstained=False, hold=True)
     hold = stop >= bars.hold
-    need = {Label.INTERESTED: bars.show, Label.OTHER: 0.0, Label.UNSUBSCRIBE: bars.suppress}.get(best, bars.file)
+    need = bars.suppress if best == Label.UNSUBSCRIBE else bars.show if best in SHOWN else bars.file
     if probabilities[best] < need:
         return Decision(Label.OTHER, best, abstained=True, hold=hold)
     return Decision(best, best, abstained=False, hold=hold)

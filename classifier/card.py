@@ -28,13 +28,14 @@ SHOWN = 100  # characters of a text that was confused
 INTRODUCTION = """\
 # The reply classifier
 
-Words: a linear model over words and character n-grams. Sense: small networks over multilingual sentence embeddings,
-where the extra `embeddings` is installed; their log probabilities are averaged. `postroom train` makes the weights,
-`postroom evaluate` this page.
+Words: a linear model over words and character n-grams. Sense: a multilingual sentence encoder whose last layers were
+tuned to replies (`python -m classifier.tune`), where the extra `embeddings` is installed; their log probabilities are
+averaged. `postroom train` makes the weights, `postroom evaluate` this page.
 
 *Mirror* is a set of mostly hard texts, never trained on and never used for a choice: read it first.
-*Authors* are training texts judged by models that had seen neither their author nor their family (five folds). Bars and
-temperature were chosen on these folds, so these columns flatter a little; the mirror's do not.
+*Authors* are training texts judged by models that had seen neither their author nor their family (five folds by words,
+three by sense). Bars and temperature were chosen on these folds, so these columns flatter a little; the mirror's do
+not.
 Intervals are 95 %: Wilson's for shares, bootstrap over texts (300 rounds, fixed seed) for macro figures.
 """
 LIMITS = """\

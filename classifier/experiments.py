@@ -8,15 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from classifier.evaluate import calibration_error, coverage_at, judge_scores, macro_f1, risk_coverage
 from classifier.features import extract
 from classifier.folds import folds
 from classifier.labels import Example
-from classifier.model import softmax
-from classifier.train import Blocks, HeldOut, cross_validate, feature_matrix, fit_sense, fit_temperature, label_weights
+from classifier.model import join, softmax
+from classifier.train import (
+    Blocks,
+    HeldOut,
+    cross_validate,
+    feature_matrix,
+    fit_temperature,
+    label_weights,
+    sense_held_out,
+)
 from store.vocabulary import Label
 
 SHARES = (0.125, 0.25, 0.5)  # of the texts, for the learning curve
@@ -34,34 +41,30 @@ class Tried:
     coverage: float  #: share that can be decided with `TOLERATED` errors
 
 
-def try_models(
-    corpus: Sequence[Example], blocks: Sequence[Blocks], points: np.ndarray | None, held: dict[str, HeldOut]
-) -> list[Tried]:
+def try_models(corpus: Sequence[Example], blocks: Sequence[Blocks], held: dict[str, HeldOut]) -> list[Tried]:
     """Return the figures of the shipped models and of those that were not chosen."""
-    labels = next(iter(held.values())).labels
-    scores = {
-        "words: logistic regression (shipped)": held["words"].scores,
-        "words: linear support vectors": np.zeros((len(corpus), len(labels))),
-    }
-    if points is not None:
-        for name in ("sense: logistic regression", "sense: small networks"):
-            scores[name] = np.zeros((len(corpus), len(labels)))
-        scores["words and sense: mean of log probabilities (shipped)"] = held["words and sense"].scores
+    labels = held["words"].labels
+    machine_scores = np.zeros((len(corpus), len(labels)))
     truth = np.array([str(one.label) for one in corpus])
     for inside, outside in folds(corpus):
         weights = label_weights([corpus[i].label for i in inside])
         train, test = feature_matrix([blocks[i] for i in inside], [blocks[i] for i in outside])
         machine = LinearSVC(C=0.5, random_state=0).fit(train, truth[inside], weights)
-        scores["words: linear support vectors"][outside] = 3 * machine.decision_function(test)
-        if points is not None:
-            line = LogisticRegression(C=0.3, max_iter=300).fit(points[inside] * 10, truth[inside], weights)
-            scores["sense: logistic regression"][outside] = line.decision_function(points[outside] * 10)
-            networks = fit_sense(points[inside], [corpus[i] for i in inside])
-            scores["sense: small networks"][outside] = networks.log_probabilities(points[outside])
+        machine_scores[outside] = 3 * machine.decision_function(test)
+    scores = {
+        "words: logistic regression (shipped)": held["words"].scores,
+        "words: linear support vectors": machine_scores,
+    }
+    if "words and sense" not in held:
+        return [_figures(name, HeldOut(list(corpus), found, labels)) for name, found in scores.items()]
+    texts = [one.text for one in corpus]
+    plain, tuned = sense_held_out(texts, "untuned"), sense_held_out(texts)
+    scores["sense: small networks over the untuned encoder"] = plain
+    scores["sense: tuned encoder"] = tuned
+    scores["words and sense: untuned, mean of log probabilities"] = join(held["words"].scores, plain)
+    scores["words and sense: tuned, mean of log probabilities (shipped)"] = held["words and sense"].scores
     tried = [_figures(name, HeldOut(list(corpus), found, labels)) for name, found in scores.items()]
-    if points is not None:
-        tried.append(_agreement(held, HeldOut(list(corpus), scores["sense: small networks"], labels)))
-    return tried
+    return [*tried, _agreement(held, tuned)]
 
 
 def _figures(name: str, held: HeldOut) -> Tried:
@@ -72,10 +75,10 @@ def _figures(name: str, held: HeldOut) -> Tried:
     return Tried(name, score, calibration_error(judged), coverage_at(curve, TOLERATED))
 
 
-def _agreement(held: dict[str, HeldOut], sense: HeldOut) -> Tried:
+def _agreement(held: dict[str, HeldOut], sense: np.ndarray) -> Tried:
     """Judge by words and sense together, but only where each alone says the same; else `other`, undecided."""
     joint = judge_scores(held["words and sense"], fit_temperature(held["words and sense"]))
-    agreed = held["words"].scores.argmax(axis=1) == sense.scores.argmax(axis=1)
+    agreed = held["words"].scores.argmax(axis=1) == sense.argmax(axis=1)
     said = [best if both else Label.OTHER for best, both in zip(joint.best_of_all, agreed, strict=True)]
     right = [one == other for one, other in zip(said, joint.truth, strict=True)]
     sure = np.where(agreed, joint.chances.max(axis=1), 0.0)
@@ -84,22 +87,15 @@ def _agreement(held: dict[str, HeldOut], sense: HeldOut) -> Tried:
     return Tried("words and sense: both must agree", macro_f1(joint.truth, said), calibration_error(joint), coverage)
 
 
-def learning_curve(
-    corpus: Sequence[Example], points: np.ndarray | None, held: dict[str, HeldOut]
-) -> dict[str, list[tuple[float, float]]]:
-    """Return (texts, macro F1 on folds by author) for growing shares of the families, by who judges."""
-    curve: dict[str, list[tuple[float, float]]] = {name: [] for name in held}
+def learning_curve(corpus: Sequence[Example], held: dict[str, HeldOut]) -> dict[str, list[tuple[float, float]]]:
+    """Return (texts, macro F1 by words on folds by author) for growing shares of the families."""
+    curve: list[tuple[float, float]] = []
     for share in SHARES:
-        rows = [row for row, one in enumerate(corpus) if _lot(one.family) < share]
-        if len(rows) < LEAST:
-            continue
-        part = [corpus[row] for row in rows]
-        some = None if points is None else points[rows]
-        for name, found in cross_validate(part, [extract(one.text) for one in part], some).items():
-            curve[name].append((float(len(part)), _best_f1(found)))
-    for name, found in held.items():
-        curve[name].append((float(len(corpus)), _best_f1(found)))
-    return curve
+        part = [one for one in corpus if _lot(one.family) < share]
+        if len(part) >= LEAST:
+            found = cross_validate(part, [extract(one.text) for one in part])
+            curve.append((float(len(part)), _best_f1(found)))
+    return {"words": [*curve, (float(len(corpus)), _best_f1(held["words"]))]}
 
 
 def _best_f1(held: HeldOut) -> float:

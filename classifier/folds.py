@@ -15,10 +15,10 @@ FOLDS = 5
 SEED = 7
 
 
-def folds(corpus: Sequence[Example]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def folds(corpus: Sequence[Example], most: int = FOLDS) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (training rows, judged rows): no author and no family stands on both sides, every text is judged once."""
     authors = [one.author for one in corpus]
-    count = min(FOLDS, len(set(authors)))
+    count = min(most, len(set(authors)))
     if count < 2:
         raise PermanentError("training needs texts of two authors at least: see authors.toml in the corpus")
     targets = [f"{one.language}:{one.label}" for one in corpus]

@@ -21,7 +21,7 @@ from store.errors import PermanentError
 from store.vocabulary import Label, Tag
 
 SHIPPED = Path(__file__).parent / "weights"
-FORMAT = 2
+FORMAT = 3
 Heads = Mapping[str, tuple[tuple[str, ...], np.ndarray, np.ndarray]]
 
 
@@ -59,26 +59,16 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sense:
-    """Small networks over sentence embeddings, with the temperature and bars that hold when they judge too.
+    """The tuned encoder's own judgement, with the temperature and bars that hold when it joins in."""
 
-    Shapes: `mean`, `scale` (384,); `hidden` (networks, 385, units), `out` (networks, units + 1, labels), last row bias.
-    """
-
-    mean: np.ndarray
-    scale: np.ndarray
-    hidden: np.ndarray
-    out: np.ndarray
     temperature: float = 1.0
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def log_probabilities(self, points: np.ndarray) -> np.ndarray:
-        """Return log probabilities of the labels, shape (texts, labels), of points (texts, 384)."""
-        scaled = (points - self.mean) / self.scale
-        found = [
-            softmax(np.maximum(scaled @ first[:-1] + first[-1], 0.0) @ second[:-1] + second[-1])
-            for first, second in zip(self.hidden, self.out, strict=True)
-        ]
-        return np.asarray(np.log(np.maximum(np.mean(found, axis=0), 1e-9)))
+        """Return log probabilities of the labels in order of name, shape (texts, labels), of points (texts, 384)."""
+        head = embeddings.tuned()
+        seen = np.maximum((points - head["mean"]) / head["scale"] @ head["hidden"][:-1] + head["hidden"][-1], 0.0)
+        return np.asarray(np.log(np.maximum(softmax(seen @ head["out"][:-1] + head["out"][-1]), 1e-9)))
 
 
 class LinearModel:
@@ -188,9 +178,6 @@ def save_model(model: LinearModel, folder: Path, about: Mapping[str, object]) ->
     for name, (_, coefficients, intercept) in model.heads.items():
         arrays[f"{name}_coefficients"] = coefficients.astype(np.float16)
         arrays[f"{name}_intercept"] = intercept.astype(np.float32)
-    if model.sense is not None:
-        for name in ("mean", "scale", "hidden", "out"):
-            arrays[f"sense_{name}"] = getattr(model.sense, name).astype(np.float32)
     np.savez_compressed(folder / "weights.npz", allow_pickle=False, **arrays)
     digest = array_hash(arrays)
     described = {
@@ -200,7 +187,11 @@ def save_model(model: LinearModel, folder: Path, about: Mapping[str, object]) ->
         "thresholds": model.thresholds.as_dict(),
         "heads": {name: list(names) for name, (names, _, _) in model.heads.items()},
         "sense": model.sense
-        and {"temperature": model.sense.temperature, "thresholds": model.sense.thresholds.as_dict()},
+        and {
+            "temperature": model.sense.temperature,
+            "thresholds": model.sense.thresholds.as_dict(),
+            "encoder_sha256": embeddings.tuned_hash(),
+        },
         "about": dict(about),
         "terms": list(model.terms),
     }
@@ -238,15 +229,16 @@ def load_model(folder: Path = SHIPPED) -> LinearModel:
     }
     thresholds = Thresholds.from_dict(described["thresholds"])
     idf = arrays["idf"].astype(np.float64)
-    return LinearModel(
-        described["terms"], idf, heads, described["temperature"], thresholds, _sense(described["sense"], arrays)
-    )
+    sense = _sense(described["sense"], folder)
+    return LinearModel(described["terms"], idf, heads, described["temperature"], thresholds, sense)
 
 
-def _sense(described: Mapping[str, Any] | None, arrays: Mapping[str, np.ndarray]) -> Sense | None:
+def _sense(described: Mapping[str, Any] | None, folder: Path) -> Sense | None:
     if described is None:
         return None
-    parts = {name: arrays[f"sense_{name}"] for name in ("mean", "scale", "hidden", "out")}
-    return Sense(
-        **parts, temperature=described["temperature"], thresholds=Thresholds.from_dict(described["thresholds"])
-    )
+    if described["encoder_sha256"] != embeddings.tuned_hash():
+        raise PermanentError(
+            f"the model in {folder} belongs to another version's encoder: `postroom model activate shipped`, "
+            "then `postroom train --with-feedback`"
+        )
+    return Sense(described["temperature"], Thresholds.from_dict(described["thresholds"]))

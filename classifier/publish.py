@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from classifier import embeddings
 from classifier.agreement import read_second_reading
 from classifier.card import CARD, Evaluation, write_card
 from classifier.evaluate import judge_all
@@ -27,7 +26,6 @@ def publish(
     described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     corpus, mirror = corpus or read_corpus(), mirror or read_corpus(MIRROR)
     blocks = [extract(one.text) for one in corpus]
-    points = embeddings.embed_all([one.text for one in corpus]) if embeddings.available() else None
     held = held_out(corpus, folder)
     found = Evaluation(
         model=model,
@@ -36,8 +34,8 @@ def publish(
         corpus=corpus,
         judged=judge_all(model, held, mirror),
         tags=tag_figures(model, mirror),
-        tried=try_models(corpus, blocks, points, held),
-        curve=learning_curve(corpus, points, held),
+        tried=try_models(corpus, blocks, held),
+        curve=learning_curve(corpus, held),
         readings=read_second_reading(),
     )
     return write_card(found, card)

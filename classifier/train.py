@@ -1,30 +1,28 @@
 """How is the shipped model made from the corpus, the same every time?
 
-Choices are made on held-out groups: folds leave whole authors and families out.
+Choices are made on held-out groups: folds leave whole authors and families out. The encoder's part is made before, by
+`tune`, which also writes down what encoders said that had not seen a text's author.
 scikit-learn is imported here and nowhere on the way of a reply.
 """
 
 import hashlib
 import json
 import math
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
 
 from classifier import embeddings
-from classifier.abstain import Thresholds, choose_bar
+from classifier.abstain import Thresholds, choose_bar, decide
 from classifier.features import NUMBERS, extract, weighted
 from classifier.folds import SEED, folds
-from classifier.labels import Example, corpus_hash
+from classifier.labels import CORPUS, Example, corpus_hash
 from classifier.model import SHIPPED, LinearModel, Sense, join, save_model, softmax
 from store.errors import PermanentError
 from store.vocabulary import Label, Tag
@@ -32,10 +30,12 @@ from store.vocabulary import Label, Tag
 LEAST_DOCUMENTS = {"w": 2, "c": 4}  # texts that must share a term, by kind
 STRENGTH = 8.0  # inverse regularisation of the label head
 MISSED_WISHES, FALSE_HOLDS = 0.005, 0.08  # shares the hold bar may leave
+SHOW_BARS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+DECIDED = 0.8  # share of the texts on which the model does not abstain, at least, where the show bar has a choice
 LEAST_TAG_TEXTS = 12  # a tag seen less often is left to the evidence rules
 
-UNITS, NETWORKS, ROUNDS, BATCH, RATE, DECAY = 256, 2, 40, 256, 2e-3, 1.0  # of the networks over embeddings
 HELD_CACHE = Path("out/held_out.npz")  # what folds said when the last model was trained
+SENSE_HELD_OUT = CORPUS / "sense_held_out.npz"  # log probabilities by encoders that had not seen the author
 
 Blocks = dict[str, dict[str, float]]
 
@@ -57,14 +57,12 @@ def train(corpus: Sequence[Example], folder: Path = SHIPPED) -> tuple[LinearMode
     if len({example.label for example in corpus}) < len(Label):
         raise PermanentError("the corpus lacks a label: it needs texts of all six")
     blocks = [extract(example.text) for example in corpus]
-    points = embeddings.embed_all([one.text for one in corpus]) if embeddings.available() else None
-    held = cross_validate(corpus, blocks, points)
+    held = judge_unseen(corpus, blocks)
     temperature = fit_temperature(held["words"])
     model = fit(corpus, blocks, temperature, _thresholds(held["words"], temperature))
-    if points is not None:
-        joint = held["words and sense"]
+    if joint := held.get("words and sense"):
         temperature = fit_temperature(joint)
-        model.sense = fit_sense(points, corpus, temperature, _thresholds(joint, temperature))
+        model.sense = Sense(temperature, _thresholds(joint, temperature))
     about = {
         "texts": len(corpus),
         "families": len({example.family for example in corpus}),
@@ -87,8 +85,7 @@ def held_out(corpus: Sequence[Example], folder: Path = SHIPPED) -> dict[str, Hel
                 labels = tuple(stored["labels"].tolist())
                 names = [name for name in stored.files if name.startswith("words")]
                 return {name: HeldOut(list(corpus), stored[name], labels) for name in names}
-    points = embeddings.embed_all([one.text for one in corpus]) if embeddings.available() else None
-    held = cross_validate(corpus, [extract(one.text) for one in corpus], points)
+    held = judge_unseen(corpus, [extract(one.text) for one in corpus])
     _keep(held, digest)
     return held
 
@@ -127,41 +124,40 @@ def fit(
     return LinearModel(terms, idf, heads, temperature, bars or Thresholds())
 
 
-def fit_sense(
-    points: np.ndarray, corpus: Sequence[Example], temperature: float = 1.0, bars: Thresholds | None = None
-) -> Sense:
-    """Fit the small networks over embeddings, shape (texts, 384)."""
-    mean, scale = points.mean(axis=0), points.std(axis=0) + 1e-6
-    labels = [str(example.label) for example in corpus]
-    weights = np.array([one.weight for one in corpus]) if any(one.weight != 1 for one in corpus) else None
-    hidden, out = [], []
-    for seed in range(NETWORKS):
-        network = MLPClassifier(
-            (UNITS,), alpha=DECAY, batch_size=BATCH, learning_rate_init=RATE, max_iter=ROUNDS, random_state=seed
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the number of rounds is meant
-            network.fit((points - mean) / scale, labels, weights)
-        layers = [np.vstack([matrix, bias]) for matrix, bias in zip(network.coefs_, network.intercepts_, strict=True)]
-        hidden.append(layers[0])
-        out.append(layers[1])
-    return Sense(mean, scale, np.array(hidden), np.array(out), temperature, bars or Thresholds())
-
-
-def cross_validate(
-    corpus: Sequence[Example], blocks: Sequence[Blocks], points: np.ndarray | None
-) -> dict[str, HeldOut]:
+def judge_unseen(corpus: Sequence[Example], blocks: Sequence[Blocks]) -> dict[str, HeldOut]:
     """Score every text with models that saw neither its author nor its family: by words, and by words and sense."""
+    words = cross_validate(corpus, blocks)
+    if not embeddings.available():
+        return {"words": words}
+    joint = join(words.scores, sense_held_out([one.text for one in corpus]))
+    return {"words": words, "words and sense": HeldOut(list(corpus), joint, words.labels)}
+
+
+def cross_validate(corpus: Sequence[Example], blocks: Sequence[Blocks]) -> HeldOut:
+    """Score every text by the words, with models that saw neither its author nor its family."""
     labels = tuple(sorted({str(example.label) for example in corpus}))
-    scores, joint = np.zeros((len(corpus), len(labels))), np.zeros((len(corpus), len(labels)))
+    scores = np.zeros((len(corpus), len(labels)))
     for inside, outside in folds(corpus):
         model = fit_label([corpus[i] for i in inside], [blocks[i] for i in inside])
         scores[outside] = label_scores(model, [blocks[i] for i in outside])
-        if points is not None:
-            sense = fit_sense(points[inside], [corpus[i] for i in inside])
-            joint[outside] = join(scores[outside], sense.log_probabilities(points[outside]))
-    held = {"words": HeldOut(list(corpus), scores, labels)}
-    return held | ({"words and sense": HeldOut(list(corpus), joint, labels)} if points is not None else {})
+    return HeldOut(list(corpus), scores, labels)
+
+
+def sense_held_out(texts: Sequence[str], kind: str = "tuned") -> np.ndarray:
+    """Return log probabilities, shape (texts, labels), by encoders that never saw a text's author.
+
+    `tune` wrote them down for the texts that it knew; of others the shipped encoder saw nothing. Kind "untuned": by
+    small networks over the wheel's own points, for comparison, 0 where nobody asked.
+    """
+    with np.load(SENSE_HELD_OUT, allow_pickle=False) as stored:
+        packed = stored["keys"].tobytes()
+        known = {packed[32 * row : 32 * row + 32]: said for row, said in enumerate(stored[kind].astype(np.float64))}
+    keys = [hashlib.sha256(text.encode()).digest() for text in texts]
+    fresh = [key for key in keys if key not in known]
+    if fresh and kind == "tuned":
+        points = embeddings.embed_many([text for key, text in zip(keys, texts, strict=True) if key not in known])
+        known.update(zip(fresh, Sense().log_probabilities(points), strict=True))
+    return np.array([known.get(key, np.zeros(len(Label))) for key in keys])
 
 
 def fit_label(corpus: Sequence[Example], blocks: Sequence[Blocks]) -> LinearModel:
@@ -265,9 +261,16 @@ def _thresholds(held: HeldOut, temperature: float) -> Thresholds:
     filed = [row for row in range(len(best)) if best[row] in filing]
     fine = [held.examples[row].label in (Label.NOT_INTERESTED, Label.OUT_OF_OFFICE, Label.BOUNCE) for row in filed]
     file_bar = choose_bar([float(chances[row, best[row]]) for row in filed], fine, most_errors=0.02)
-    return Thresholds(
+    bars = Thresholds(
         hold=round(min(max(hold, 0.02), 0.5), 4),
-        suppress=round(min(max(suppress, 0.5), 0.85), 4),
-        show=0.3,
+        suppress=round(min(max(suppress, 0.5), 0.92), 4),
+        show=SHOW_BARS[0],
         file=round(min(max(file_bar, 0.45), 0.7), 4),
     )
+    rows = [dict(zip(map(Label, held.labels), row, strict=True)) for row in chances.tolist()]
+    # What is shown to a person may be as sure as it can be while enough is decided at all.
+    for show in SHOW_BARS[1:]:
+        surer = replace(bars, show=show)
+        if sum(not decide(row, surer).abstained for row in rows) >= DECIDED * len(rows):
+            bars = surer
+    return bars

@@ -36,16 +36,12 @@ def train(
         return
     from threadpoolctl import threadpool_limits
 
-    from classifier import embeddings
     from classifier.labels import read_corpus
     from classifier.model import SHIPPED
     from classifier.train import train as train_model
 
-    corpus = read_corpus()
     with threadpool_limits(1, user_api="blas"):  # small matrices: more threads only wait for each other
-        model, _ = train_model(corpus, into or SHIPPED)
-    if into is None and embeddings.available():
-        embeddings.publish_points([one.text for one in corpus])
+        model, _ = train_model(read_corpus(), into or SHIPPED)
     for name, judge in (("words", model), ("words and sense", model.sense)):
         if judge is not None:
             bars = ", ".join(f"{bar} {value}" for bar, value in judge.thresholds.as_dict().items())

@@ -13,7 +13,17 @@ DOORS = {
     "outbound": {"transport.py", "dialogue.py", "oauth.py"},
     "deliverability": {"resolver.py", "mail_hosts.py"},
     "inbox": {"reader.py", "imap_protocol.py", "imap_connection.py", "imap_session.py", "parse_apart.py"},
-    "classifier": {"model.py", "embeddings.py", "train.py", "labels.py", "evaluate.py", "feedback.py", "versions.py"},
+    "classifier": {
+        "model.py",
+        "embeddings.py",
+        "train.py",
+        "labels.py",
+        "evaluate.py",
+        "feedback.py",
+        "versions.py",
+        "encoder.py",
+        "tune.py",
+    },
     "ownership": {"notify.py", "calendar_source.py"},
 }
 # Driven by lookups one after another (the resolver is their seam), otherwise pure.
