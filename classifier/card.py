@@ -24,6 +24,7 @@ from classifier.model import LinearModel
 from store.vocabulary import Label, Tag
 
 CARD = Path(__file__).parent / "CARD.md"
+_STOP = Label.UNSUBSCRIBE
 SHOWN = 100  # characters of a text that was confused
 INTRODUCTION = """\
 # The reply classifier
@@ -80,7 +81,7 @@ def write_card(found: Evaluation, path: Path = CARD) -> str:
         _choice(found),
         _tags(found.tags),
         _texts(found),
-        _bars(found.model),
+        _bars(found),
         LIMITS,
         f"Model: {found.digest}\nCorpus: {found.trained_on}\n",
     ]
@@ -244,10 +245,26 @@ def _texts(found: Evaluation) -> str:
     )
 
 
-def _bars(model: LinearModel) -> str:
+def _bars(found: Evaluation) -> str:
     lines = ["## Bars", ""]
-    for name, judge in ((WORDS, model), ("words and sense", model.sense)):
-        if judge is not None:
-            bars = ", ".join(f"{bar} {value}" for bar, value in judge.thresholds.as_dict().items())
-            lines += [f"{name}, chosen on folds by author: {bars}. Temperature {judge.temperature}.", ""]
+    for name, judge in ((WORDS, found.model), ("words and sense", found.model.sense)):
+        if judge is None:
+            continue
+        bars = ", ".join(f"{bar} {value}" for bar, value in judge.thresholds.as_dict().items())
+        lines += [f"{name}, chosen on folds by author: {bars}. Temperature {judge.temperature}.", ""]
+        for title, judged in found.judged.items():
+            if title.endswith(f", {name}"):
+                lines.append(f"- {title.partition(',')[0]}, with 95 % intervals: {_kept(judged)}")
+        lines.append("")
     return "\n".join(lines)
+
+
+def _kept(judged: Judged) -> str:
+    """Say what the two bars for wishes to stop hold to."""
+    wishes = [decision.hold for decision, truth in zip(judged.decisions, judged.truth, strict=True) if truth == _STOP]
+    others = [decision.hold for decision, truth in zip(judged.decisions, judged.truth, strict=True) if truth != _STOP]
+    right = [truth == _STOP for said, truth in zip(judged.said, judged.truth, strict=True) if said == _STOP]
+    return (
+        f"of the wishes to stop {_share(sum(wishes), len(wishes))} are held or suppressed, of all else "
+        f"{_share(sum(others), len(others))}; of the suppressions {_share(sum(right), len(right))} are right"
+    )

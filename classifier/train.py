@@ -17,6 +17,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 
 from classifier import embeddings
 from classifier.abstain import Thresholds, choose_bar, decide
@@ -28,7 +29,8 @@ from store.errors import PermanentError
 from store.vocabulary import Label, Tag
 
 LEAST_DOCUMENTS = {"w": 2, "c": 4}  # texts that must share a term, by kind
-STRENGTH = 8.0  # inverse regularisation of the label head
+STRENGTH = 1.0  # inverse regularisation of the label head
+LOG_ODDS = 3.0  # what a margin of 1 is worth beside the log probabilities of sense; a temperature follows
 MISSED_WISHES, FALSE_HOLDS = 0.005, 0.08  # shares the hold bar may leave
 SHOW_BARS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 DECIDED = 0.8  # share of the texts on which the model does not abstain, at least, where the show bar has a choice
@@ -115,11 +117,10 @@ def fit(
     terms, idf = _vocabulary(blocks)
     index = {term: column for column, term in enumerate(terms)}
     matrix = _matrix(blocks, index, idf)
-    balance = _balance(corpus)
     heads = {
-        "label": _head(matrix, [example.label for example in corpus], STRENGTH, balance),
+        "label": _label_head(matrix, corpus),
         "tags": _tag_head(matrix, corpus),
-        "language": _head(matrix, [example.language for example in corpus], 5.0, None),
+        "language": _head(matrix, [example.language for example in corpus], 5.0),
     }
     return LinearModel(terms, idf, heads, temperature, bars or Thresholds())
 
@@ -164,9 +165,7 @@ def fit_label(corpus: Sequence[Example], blocks: Sequence[Blocks]) -> LinearMode
     """Fit the label head alone, for folds."""
     terms, idf = _vocabulary(blocks)
     matrix = _matrix(blocks, {term: column for column, term in enumerate(terms)}, idf)
-    labels = [example.label for example in corpus]
-    heads = {"label": _head(matrix, labels, STRENGTH, _balance(corpus))}
-    return LinearModel(terms, idf, heads, 1.0, Thresholds())
+    return LinearModel(terms, idf, {"label": _label_head(matrix, corpus)}, 1.0, Thresholds())
 
 
 def label_scores(model: LinearModel, blocks: Sequence[Blocks]) -> np.ndarray:
@@ -201,10 +200,18 @@ def _matrix(blocks: Sequence[Blocks], index: dict[str, int], idf: np.ndarray) ->
     return csr_matrix((values, columns, starts), shape=(len(blocks), len(index)))
 
 
+def _label_head(matrix: csr_matrix, corpus: Sequence[Example]) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """Fit support vectors, one label against the others."""
+    own = np.array([one.weight for one in corpus])
+    labels = [str(example.label) for example in corpus]
+    fitted = LinearSVC(C=STRENGTH, random_state=0).fit(matrix, labels, label_weights(labels) * own)
+    return tuple(map(str, fitted.classes_)), LOG_ODDS * fitted.coef_.T, LOG_ODDS * fitted.intercept_
+
+
 def _head(
-    matrix: csr_matrix, targets: Sequence[str], strength: float, weights: np.ndarray | None
+    matrix: csr_matrix, targets: Sequence[str], strength: float
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-    fitted = LogisticRegression(C=strength, max_iter=400, tol=1e-3).fit(matrix, list(map(str, targets)), weights)
+    fitted = LogisticRegression(C=strength, max_iter=400, tol=1e-3).fit(matrix, list(map(str, targets)))
     names = tuple(map(str, fitted.classes_))
     if len(names) == 2:  # scikit-learn keeps one column for two classes
         zeros = np.zeros_like(fitted.coef_)
@@ -223,11 +230,6 @@ def _tag_head(matrix: csr_matrix, corpus: Sequence[Example]) -> tuple[tuple[str,
         columns.append(fitted.coef_.T)
         intercepts.append(float(fitted.intercept_[0]))
     return names, np.hstack(columns), np.array(intercepts)
-
-
-def _balance(corpus: Sequence[Example]) -> np.ndarray:
-    own = np.array([one.weight for one in corpus])
-    return np.asarray(label_weights([one.label for one in corpus]) * own)
 
 
 def label_weights(labels: Sequence[str]) -> np.ndarray:
