@@ -56,15 +56,21 @@ def try_models(corpus: Sequence[Example], blocks: Sequence[Blocks], held: dict[s
         "words: logistic regression": regression,
     }
     if "words and sense" not in held:
-        return [_figures(name, HeldOut(list(corpus), found, labels)) for name, found in scores.items()]
+        return [_figures(name, _judged(corpus, found, labels)) for name, found in scores.items()]
     texts = [one.text for one in corpus]
     plain, tuned = sense_held_out(texts, "untuned"), sense_held_out(texts)
     scores["sense: small networks over the untuned encoder"] = plain
     scores["sense: tuned encoder"] = tuned
     scores["words and sense: untuned, mean of log probabilities"] = join(held["words"].scores, plain)
     scores["words and sense: tuned, mean of log probabilities (shipped)"] = held["words and sense"].scores
-    tried = [_figures(name, HeldOut(list(corpus), found, labels)) for name, found in scores.items()]
+    tried = [_figures(name, _judged(corpus, found, labels)) for name, found in scores.items()]
     return [*tried, _agreement(held, tuned)]
+
+
+def _judged(corpus: Sequence[Example], scores: np.ndarray, labels: tuple[str, ...]) -> HeldOut:
+    """Return the scores of those texts that were judged at all."""
+    rows = np.flatnonzero(~np.isnan(scores).any(axis=1)).tolist()
+    return HeldOut([corpus[row] for row in rows], scores[rows], labels)
 
 
 def _figures(name: str, held: HeldOut) -> Tried:

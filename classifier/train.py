@@ -148,7 +148,7 @@ def sense_held_out(texts: Sequence[str], kind: str = "tuned") -> np.ndarray:
     """Return log probabilities, shape (texts, labels), by encoders that never saw a text's author.
 
     `tune` wrote them down for the texts that it knew; of others the shipped encoder saw nothing. Kind "untuned": by
-    small networks over the wheel's own points, for comparison, 0 where nobody asked.
+    small networks over the wheel's own points, for comparison; not a number for newer texts.
     """
     with np.load(SENSE_HELD_OUT, allow_pickle=False) as stored:
         packed = stored["keys"].tobytes()
@@ -158,7 +158,7 @@ def sense_held_out(texts: Sequence[str], kind: str = "tuned") -> np.ndarray:
     if fresh and kind == "tuned":
         points = embeddings.embed_many([text for key, text in zip(keys, texts, strict=True) if key not in known])
         known.update(zip(fresh, Sense().log_probabilities(points), strict=True))
-    return np.array([known.get(key, np.zeros(len(Label))) for key in keys])
+    return np.array([known.get(key, np.full(len(Label), np.nan)) for key in keys])
 
 
 def fit_label(corpus: Sequence[Example], blocks: Sequence[Blocks]) -> LinearModel:
