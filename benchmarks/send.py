@@ -7,11 +7,11 @@ Plan, render, compose, sign, claim, send, record: the real worker on SQLite (syn
 bytes (8 connections) and to Postfix's own queue emptying into the same sink (needs root).
 Medians of the rounds; figures are of this machine.
 
-On two quiet cores (`--letters 2000 --rounds 3`), as multiples of Postfix's queue and ms of CPU a send:
+On two quiet cores (`--letters 4000 --rounds 3`), as multiples of Postfix's queue and ms of CPU a send:
 
     mailboxes       1 unsigned   8 unsigned   64 unsigned  64 RSA-2048  64 Ed25519
-    asyncio         0.35, 1.80   1.28, 0.88   1.62, 0.68   1.12, 1.26   1.30, 0.92
-    uvloop          0.38, 1.72   1.56, 0.72   1.90, 0.60   1.35, 1.10   1.39, 0.92
+    asyncio         0.32, 2.13   1.31, 0.84   1.78, 0.67   1.25, 1.18   1.35, 0.94
+    uvloop          0.34, 1.85   1.40, 0.77   1.91, 0.61   1.32, 1.11   1.43, 0.88
 
 By stage, 64 mailboxes, unsigned: plan 0.03, read 0.06, render 0.02, compose 0.05, write down 0.04, claim 0.10, send
 0.24 (uvloop 0.20), record 0.08, commit 0.10; an RSA-2048 signature 0.4, in a thread that holds no interpreter lock.
