@@ -33,10 +33,10 @@ from classifier.model import softmax
 from classifier.tokenizer import read_tokenizer
 from classifier.train import SENSE_HELD_OUT
 
-LAYERS, UNITS, HEAD = 4, 128, 256  # tuned layers, new units in each, units of the network on top
+LAYERS, UNITS, HEAD = 6, 128, 256  # tuned layers, new units in each, units of the network on top
 EPOCHS, FOLDS = 4, 3
 RATE, OLD_RATE, DECAY = 2e-3, 1e-3, 0.01  # of what is new, of biases and norms; weight decay of what is new
-DROPPED, SMOOTHED = 0.1, 0.05
+DROPPED, SMOOTHED, UNHEARD = 0.1, 0.05, 0.1
 TOGETHER = {16: 64, 32: 40, 48: 32, 64: 24, 96: 16, 128: 12, 192: 8, 256: 6, 512: 3}  # texts a step by most pieces
 FLOATS = ("q.b", "k.b", "v.b", "ao.b", "aln.w", "aln.b", "fi.b", "fo.b", "oln.w", "oln.b")
 MATRICES = {"q.w": 1, "k.w": 1, "v.w": 1, "ao.w": 1, "fi.w": 4, "fo.w": 1}  # rows, in multiples of the hidden size
@@ -181,8 +181,9 @@ def tune(encoder: Encoder, texts: Texts, rows: np.ndarray, epochs: int = EPOCHS)
     state = optimiser.init(learnt)
 
     def loss(learnt: Tree, states: Any, real: Any, labels: Any, weights: Any, key: Any) -> Any:
-        seen = (encoder.points(learnt["layers"], states, real) - mean) / scale
-        first, second = jax.random.split(key)
+        first, second, third = jax.random.split(key, 3)
+        heard = real & jax.random.bernoulli(third, 1 - UNHEARD, real.shape).at[:, 0].set(True)
+        seen = (encoder.points(learnt["layers"], states, heard) - mean) / scale
         seen *= jax.random.bernoulli(first, 1 - DROPPED, seen.shape) / (1 - DROPPED)
         units = jax.nn.relu(seen @ learnt["head"]["hidden"] + learnt["head"]["hidden.b"])
         units *= jax.random.bernoulli(second, 1 - 2 * DROPPED, units.shape) / (1 - 2 * DROPPED)
