@@ -94,7 +94,7 @@ def _open_book(connection: Connection, rows: Sequence[ContactRow]) -> Book:
         crm=import_rows.accounts_by(connection, "crm_id", [row.values.get("account_crm_id", "") for row in rows]),
     )
     people = [*book.contacts.values(), *(one for named in book.names.values() for one in named)]
-    book.known = import_rows.accounts_by_id(connection, [one.account_id for one in people if one.account_id])
+    book.known = contacts.accounts_by_id(connection, [one.account_id for one in people if one.account_id])
     return book
 
 

@@ -23,7 +23,7 @@ from postroom.intake import ask_guardrails
 from postroom.opened import Opened, filing_policy
 from postroom.previewing import preview_rows
 from postroom.report import DEFINITIONS
-from store import audit, contacts, domains, enrollments, import_rows, mailboxes, suppression
+from store import audit, contacts, domains, enrollments, mailboxes, suppression
 from store.errors import PermanentError
 from store.names import name_key
 from store.records import Account, Contact, Reply, Thread
@@ -82,11 +82,8 @@ def _lines(connection: Connection, opened: Opened, sequence: SequenceSettings, n
 
 def read_list(connection: Connection, opened: Opened, sequence: SequenceSettings, now: datetime) -> list[Listed]:
     """Return everybody who is in the sequence now."""
-    ids = enrollments.people_in(connection, sequence.name)
-    people: list[Contact] = []
-    for start in range(0, len(ids), 500):
-        people += contacts.contacts_by_id(connection, ids[start : start + 500]).values()
-    known = import_rows.accounts_by_id(connection, [one.account_id for one in people if one.account_id])
+    people = contacts.contacts_by_id(connection, enrollments.people_in(connection, sequence.name)).values()
+    known = contacts.accounts_by_id(connection, [one.account_id for one in people if one.account_id])
     found = []
     for one in people:
         reasons = ask_guardrails(connection, opened, one, sequence, now).reasons

@@ -44,11 +44,6 @@ def accounts_by(connection: Connection, column: str, values: Collection[str]) ->
     return found
 
 
-def accounts_by_id(connection: Connection, ids: Collection[int]) -> dict[int, records.Account]:
-    """Return these accounts."""
-    return {row.id: as_account(row) for row in _rows_in(connection, _ACCOUNT.c.id, ids)}
-
-
 def _rows_in(connection: Connection, column: Column[Any] | Any, values: Collection[Any]) -> Iterable[Any]:
     wanted = sorted({value for value in values if value})
     query = select(column.table if isinstance(column, Column) else _ACCOUNT)
