@@ -170,5 +170,5 @@ def headline(everything: Mapping[str, Judged]) -> list[str]:
     lines = ["| figure | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     names = next(iter(columns.values()))
     for name in names:
-        lines.append(f"| {name} | " + " | ".join(f"{one[name]:.4g}" for one in columns.values()) + " |")
+        lines.append(f"| {name} | " + " | ".join(f"{round(one[name], 4):g}" for one in columns.values()) + " |")
     return lines

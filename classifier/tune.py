@@ -1,4 +1,4 @@
-"""How does the encoder learn what replies mean? `python -m classifier.tune`, for developers: an hour on two cores.
+"""How does the encoder learn what replies mean? `python -m classifier.tune`, for developers: 75 minutes on two cores.
 
 The last layers of the wheel's encoder get `UNITS` more units in their feed-forward part and may change their biases and
 norms; a small network on top tells the labels. All learn together, in JAX (extra `tune`). New units are rounded to four
@@ -33,7 +33,7 @@ from classifier.model import softmax
 from classifier.tokenizer import read_tokenizer
 from classifier.train import SENSE_HELD_OUT
 
-LAYERS, UNITS, HEAD = 6, 128, 256  # tuned layers, new units in each, units of the network on top
+LAYERS, UNITS, HEAD = 8, 128, 256  # tuned layers, new units in each, units of the network on top
 EPOCHS, FOLDS = 4, 3
 RATE, OLD_RATE, DECAY = 2e-3, 1e-3, 0.01  # of what is new, of biases and norms; weight decay of what is new
 DROPPED, SMOOTHED, UNHEARD = 0.1, 0.05, 0.1
