@@ -6,7 +6,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,14 +56,17 @@ def kappa(readings: Sequence[Reading]) -> float:
     return (agreed - chance) / (1 - chance) if chance < 1 else 1.0
 
 
-def agreement_lines(readings: Sequence[Reading], texts: int) -> list[str]:
-    """Return what the card says about the second reading."""
+def agreement_lines(readings: Sequence[Reading], texts: Collection[str]) -> list[str]:
+    """Return what the card says about the second reading of these texts, and of texts that have left the corpus."""
     if not readings:
         return ["No text has been labelled a second time yet."]
     agreed = sum(one.first == one.second for one in readings)
     apart = Counter(f"{one.first} / {one.second}" for one in readings if one.first != one.second)
     often = ", ".join(f"{pair} ({count})" for pair, count in apart.most_common(5)) or "none"
+    read = {one.text_sha256 for one in readings}
+    covered = sum(text_hash(text) in read for text in texts) / len(texts)
     return [
-        f"{len(readings)} texts ({len(readings) / texts:.1%}) were labelled twice, the second time blind: "
-        f"{agreed} agree, Cohen's kappa {kappa(readings):.3f}. Most frequent disagreements (first / second): {often}."
+        f"{covered:.1%} of the texts, and texts that have left since, were labelled twice, the second time blind: "
+        f"{agreed} of {len(readings)} readings agree, Cohen's kappa {kappa(readings):.3f}. "
+        f"Most frequent disagreements (first / second): {often}."
     ]

@@ -240,7 +240,7 @@ def _texts(found: Evaluation) -> str:
         f"## Trained on\n\n{warning}{_table(('language', *Label, 'all'), rows)}\n"
         f"{len({one.family for one in found.corpus})} families; texts by author: {wrote}.\n"
         f"{len(styles)} styles, the most frequent: {often}.\n\n"
-        + "\n".join(agreement_lines(found.readings, len(found.corpus)))
+        + "\n".join(agreement_lines(found.readings, [one.text for one in found.corpus]))
         + "\n"
     )
 

@@ -61,7 +61,7 @@ def test_a_batch_that_nobody_wrote_is_refused(tmp_path: Path) -> None:
 
 def test_a_second_reading_gives_kappa(tmp_path: Path) -> None:
     assert read_second_reading(tmp_path) == []
-    assert "yet" in agreement_lines([], 10)[0]
+    assert "yet" in agreement_lines([], ["0"])[0]
     rows = [("interested", "interested"), ("other", "other"), ("other", "interested"), ("interested", "interested")]
     lines = [
         json.dumps({"text_sha256": text_hash(str(n)), "batch": "b", "first": first, "second": second})
@@ -70,7 +70,9 @@ def test_a_second_reading_gives_kappa(tmp_path: Path) -> None:
     (tmp_path / "second_reading.jsonl").write_text("\n".join(lines), encoding="utf-8")
     found = read_second_reading(tmp_path)
     assert kappa(found) == pytest.approx((0.75 - 0.5) / 0.5)  # by hand: agree 3 of 4; by chance 2/4*3/4 + 2/4*1/4
-    assert "other / interested (1)" in agreement_lines(found, 10)[0]
+    said = agreement_lines(found, ["0", "never read"])[0]
+    assert "other / interested (1)" in said
+    assert said.startswith("50.0% of the texts")  # the other three readings are of texts that are gone
     assert kappa([Reading("x", "b", Label.OTHER, Label.OTHER)]) == 1.0
 
 
